@@ -42,8 +42,9 @@ class Engine:
     Args:
         store: Where recordings are kept. None keeps them in the process. A path or "sqlite:///..." uses a SQLite file,
             "postgresql://..." a database, "folder:///..." a folder of JSON files. A `Store` is used as it is.
-        scope: An exact part of every task key. Recordings of different scopes never match. A function makes it for
-            each call, from those of context (a tuple of the call's context objects), args and kwargs that it names.
+        scope: A part of every task key, such as a tenant. Recordings of different scopes never match. A function
+            returns the scope of each call. It can name the parameters `context` (a tuple of the call's context
+            objects), `args` and `kwargs`.
         key: A function of the call's arguments that returns the task key as a string, in place of the arguments.
         mode: "auto" (replay or agent), "record" (always the agent), "replay" (never the agent), "frozen" (learns and
             counts nothing), "shadow" (runs the agent and compares it with a replay) or "off". The environment variable
@@ -51,18 +52,18 @@ class Engine:
         on_divergence: What happens when a replay stops in the middle: "auto", "continue", "absorb" or "raise".
         strict: Whether to raise if a task has no key, and to refuse to replay unchecked tools that are not declared
             effect="read".
-        success: A function that returns whether a run succeeded. It is called with those of task, params, steps and
-            value that it names.
-        approve: A function that is called before an irreversible step is replayed, with those of task, params, step,
-            element and count that it names. The last two are None outside of a loop over a list. The step is replayed
-            if it returns a true value; "whole loop" approves the calls of the tool for all elements.
+        success: A function that returns whether a run succeeded. It can name the parameters `task`, `params`, `steps`
+            and `value`.
+        approve: A function that is called before an irreversible step is replayed. It can name the parameters `task`,
+            `params`, `step`, `element` and `count`. The last two are None outside of a loop over a list. A true value
+            approves the step. "whole loop" approves the calls of the tool for all elements.
         trust: The evidence that a replay requires: "first" (a finished run that was not rejected), "verified" (a
             positive verdict) or "manual" (a review).
         result: A function that gets the list of this run's results and returns the value of a hit.
         observers: A function, or several, that get every event. By default, events go to the logger "muscle_mem".
         max_lookups: The maximum number of calls that are captured, and of recordings that are compared, at one step.
-        adopt_threads: Whether a tool call from a thread that does not belong to a run joins the run that is open, if
-            exactly one is.
+        adopt_threads: Whether a tool call from a thread that does not belong to a run joins the open run, if exactly
+            one run is open.
         signing_key: A secret of at least 16 bytes. Recordings that were not written with it are rejected. Only for
             stores in files and databases.
         miss_wait: How many seconds a run waits when another run, in any thread, task or process, is learning the same
@@ -71,32 +72,32 @@ class Engine:
             tasks are dropped first.
         max_items: The maximum number of trajectories in the store. None means unlimited. See `prune`.
         max_bytes: The maximum number of bytes in the store. None means unlimited. See `prune`.
-        ttl: For how many seconds after it was last recorded a trajectory is replayed. None means unlimited.
+        ttl: How long a trajectory is replayed after it was last recorded, in seconds. None means unlimited.
         on_store_error: "bypass" runs the agent if the store fails. "raise" raises StoreError: before the agent runs if
             the store cannot be read, and afterwards if the recording was not stored (`error.outcome`).
-        generalize: For which values of params a recording is replayed. "computed" asks for a second recording where a
-            literal may have been computed from a changed param. "confirmed" asks for it wherever a param has a value
-            that was not recorded. "at_once" asks for none.
+        generalize: For which values of params a recording is replayed. "computed" requires a second recording if a
+            literal may have been computed from a changed param. "confirmed" requires it if a param has a value that
+            was not recorded. "at_once" does not require it.
         clock: A function that returns the time in seconds since the epoch. Everything that depends on the time of day
             or the date uses it. None uses the system's clock.
-        name: The name under which calls of this engine, made inside the agent of another run, are steps of that run.
-            Without a name, the outer run is not learned. The latest engine of a name is called by a replay.
-        learn_flows: Whether arguments that differ from run to run are read from where several recordings took them,
-            such as the id that an earlier step returned.
+        name: The name of the engine. If the agent of another run calls a named engine, the call is a step of that run.
+            If the engine has no name, the outer run is not learned. A replay calls the latest engine of the name.
+        learn_flows: Whether the engine learns the sources of arguments that differ from run to run, such as an id that
+            an earlier step returned.
         probation: How many further values must agree with such a source before a step with an effect is replayed.
-        answer: The value of a hit if no step gives it. "recorded" gives back the recorded one while all results of
-            tools are as they were; use it if what your agent returns rests on the task, its params and the tools'
-            results alone. A function gets the list of this run's results. In sessions, tasks and adapters, "auto" also
-            asks the model where a recorded answer does not hold, and "model" always asks it.
-        history: What the store keeps of runs, for people: "full" (counts per task and day, and the last runs that were
-            not plain hits, with what was seen and expected), "counts" or "off". Replays never read it.
-        history_ttl: For how many seconds it is kept.
-        pictures: Pictures for people: "checks" (those that image checks compare), "steps" (also what `picture=` of a
-            tool returns) or "off".
-        learn_params: Whether params are learned from the texts of tasks that are worded alike, so that the tasks need
-            not name them.
-        accept_cache_store: Whether irreversible steps are replayed without `approve` from a store that may lose what it
-            acknowledged, and that outlives the process (`Promises`).
+        answer: The value of a hit if no step returned it. "recorded" returns the recorded value if all results of tools
+            are as recorded. Use it if what your agent returns depends only on the task, its params and the tools'
+            results. A function gets the list of this run's results. In sessions, tasks and adapters, "auto" also
+            asks the model if the recorded answer is not valid, and "model" always asks it.
+        history: What the store keeps about runs, for people: "full" (counts per task and day, and the last runs that
+            were not plain hits, with what was seen and expected), "counts" or "off". Replays never read the history.
+        history_ttl: How long the history is kept, in seconds.
+        pictures: Which pictures are stored, for people: "checks" (pictures that image checks compare), "steps" (also
+            pictures that `picture=` of a tool returns) or "off".
+        learn_params: Whether params are learned from the texts of tasks that are worded alike, so that tasks need no
+            `params=`.
+        accept_cache_store: Whether irreversible steps are replayed without `approve` from a store that outlives the
+            process and may lose acknowledged writes; see `Promises`.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
@@ -282,7 +283,7 @@ class Engine:
             The outcome. It is truthy exactly on a hit.
 
         Raises:
-            Exception: Whatever the agent raises, unchanged.
+            Exception: Any exception of the agent, unchanged.
             Missed: mode="replay", and nothing could be replayed.
             Diverged: A replay stopped, and mode="replay" or on_divergence="raise" forbids the agent to continue.
             NotReadyError: There is no agent.

@@ -46,8 +46,9 @@ def session(
 ) -> Session:
     """Open a run that the caller steps.
 
-    A framework then makes the tool calls and calls the model itself. No agent is needed. With on_divergence="auto"
-    the run continues from the middle with the hand-over. Nothing is looked up before `session.next()`.
+    The caller, such as a framework, makes the tool calls and calls the model. No agent is needed. With
+    on_divergence="auto", the run continues from the middle with the hand-over. Nothing is looked up before
+    `session.next()`.
 
     Args:
         args, kwargs: The positional and keyword arguments of the agent.
@@ -55,8 +56,8 @@ def session(
         answer: Where the answer of a hit comes from; see `Engine`.
         learn_params: Whether params are learned from task texts; see `Engine`.
         tools: The tools that the agent offers in this run; see `Session.offer`. None means all that are registered.
-        rejoin: Whether a replay that stopped goes on once the model has made calls and the next recorded
-            step fits: its pre-check passes, and its arguments come from this run. The model then gives the answer.
+        rejoin: Whether a stopped replay resumes after the model has made calls. The next recorded step must fit: its
+            pre-check passes, and its arguments come from this run. The model then gives the answer.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
@@ -98,8 +99,8 @@ def asession(
         answer: Where the answer of a hit comes from; see `Engine`.
         learn_params: Whether params are learned from task texts; see `Engine`.
         tools: The tools that the agent offers in this run; see `Session.offer`. None means all that are registered.
-        rejoin: Whether a replay that stopped goes on once the model has made calls and the next recorded
-            step fits: its pre-check passes, and its arguments come from this run. The model then gives the answer.
+        rejoin: Whether a stopped replay resumes after the model has made calls. The next recorded step must fit: its
+            pre-check passes, and its arguments come from this run. The model then gives the answer.
     """
     options = CallOptions(
         tags, params, key, mode, success, approve, context, on_divergence, secrets, answer, learn_params
@@ -152,7 +153,7 @@ def task(
     suspend_for: float = 3_600.0,
     **kwargs: Any,
 ) -> Task:
-    """Say what the runs of a framework in a block are about.
+    """Set the task of the runs that a framework makes in a block.
 
     Use it as a `with` or `async with` block around the call of your agent, with an adapter in place.
 
@@ -161,7 +162,7 @@ def task(
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         answer: Where the answer of a hit comes from; see `Engine`.
         learn_params: Whether params are learned from task texts; see `Engine`.
-        suspend_for: How many seconds a run that waits for results goes on waiting after the block.
+        suspend_for: How long a run that waits for results continues to wait after the block, in seconds.
 
     Raises:
         InvalidTypeError: An option has the wrong type.

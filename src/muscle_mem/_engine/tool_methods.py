@@ -39,29 +39,29 @@ def tool(self: HasRuntime, *args: Any, **options: Any) -> Any:
         inject: Values, or functions without arguments, that provide such arguments during a replay, by name.
         secret: Names of arguments whose values are never stored. Pass them again for each replay.
         trust: The evidence that a replay of this tool requires: "first", "verified" or "manual".
-        undo: How to undo a call: a text with {argument} and {result} in it, or the tool that does it. It is part of
-            the hand-over and is never run by the engine.
+        undo: How to undo a call: a text with {argument} and {result} in it, or the tool that undoes it. It is part of
+            the hand-over. The engine never runs it.
         optional: Whether a replay skips the step if its pre-check fails and the pre-check of the next step passes.
-        any: Names of arguments of which any recorded value will do, such as the wording of a message.
+        any: Names of arguments for which any recorded value will do, such as the wording of a message.
         failed: A function that gets a result and returns whether it is a failure, or "nothing_done" for a failure
-            that had no effect. False means that no result is one. By default, MCP results and tool messages that
-            say so are failures, and in a replay a result that has an error where the recorded one had none.
+            that had no effect. False means that no result is a failure. By default, MCP results and tool messages that
+            are marked as errors are failures. So is a replayed result with an error that was not recorded.
         refuses: Exception classes that the tool raises before it has done anything.
-        answers: "any" if a replay goes on after every answer of the tool. By default it stops at an answer, such as
-            False or an empty list, after which no recording went on.
+        answers: "any" if a replay continues after every answer of the tool. By default, it stops at an answer, such as
+            False or an empty list, after which no recording continued.
         flows: Where arguments come from, by name: `{"order_id": ref("create_order", "order_id")}`. A replay reads them
             from this run's output. A recording with another value is not learned.
-        const: Names of arguments that are constant. No param or output replaces them, and they are not suspected to be
-            computed.
+        const: Names of arguments that are constant. No param or output replaces them, and the engine does not suspect
+            that they were computed.
         outputs: The fields of this tool's output that may be sources of arguments, such as "order.id". By default all
             fields may.
-        trusted: False for a tool that returns texts of others, such as mail, pages and documents. A recording whose
-            calls got their values from there is replayed only after you approve it (`report_good`).
+        trusted: False for a tool that returns texts of others, such as emails, pages and documents. A recording whose
+            calls use values of such texts is replayed only after you approve it (`report_good`).
         sink: Names of arguments that decide where something goes, such as an account or an address.
-        picture: A plain function of the tool's arguments that returns a picture for people, which is taken after a call
-            of the agent with `Engine(pictures="steps")`: bytes of a PNG or JPEG, an image of Pillow, or an array. If an
-            argument holds a secret, there is no picture, unless the function has a parameter `mask`: it gets the names
-            of such arguments, and has to hide their values.
+        picture: A plain function of the tool's arguments that returns a picture for people: bytes of a PNG or JPEG, an
+            image of Pillow, or an array. It is called after each call of the agent, with `Engine(pictures="steps")`. If
+            an argument contains a secret, there is no picture, unless the function has a parameter `mask`. `mask` gets
+            the names of such arguments, and the function must hide their values.
 
     Raises:
         InvalidTypeError: The function cannot be a tool, or an option has the wrong type.
@@ -102,11 +102,11 @@ def external_tool(
     post_check: Check | None = None,
     **options: Unpack[RuleOptions],
 ) -> None:
-    """Give the rules of a tool whose calls a framework or a server makes.
+    """Declare the rules of a tool whose calls a framework or a server makes.
 
-    Call it before or after the tool is seen; the latest rules win. Without `version=`, the JSON schema of the tool's
-    arguments is its fingerprint, and without `effect=`, its annotations say the effect. Checks may be async: their
-    captures get the arguments as JSON values.
+    Call it before or after the first call of the tool. The latest rules apply. Without `version=`, the JSON schema of
+    the tool's arguments is its fingerprint. Without `effect=`, its annotations define the effect. Checks may be async.
+    Their captures get the arguments as JSON values.
 
     Args:
         name: The name of the tool, as the framework or server has it.

@@ -68,7 +68,7 @@ class Session(Stepper):
         Args:
             calls: The calls, each as (tool, arguments), (tool, arguments, id) or a tool call in the shape of a chat
                 API: chat completions, responses, Anthropic, LangChain, Gemini, Bedrock, MCP and pydantic-ai, as dicts
-                or as objects. Texts and thoughts beside them are passed over. A call that the provider has made makes
+                or as objects. Texts and thoughts are ignored. A call that the provider has made makes
                 the run unlearnable. A tool is given by its stored name, the last part of that name, or the function.
                 Without calls the run ends and is learned.
             value: The final answer of the model. Only allowed without calls.
@@ -101,9 +101,9 @@ class Session(Stepper):
     def confirm(self, call: Call | str) -> bool:
         """Return whether a call may still be made; call it right before the tool.
 
-        Between `next()` and the call a person may have approved it, and time has passed. The pre-check of a replayed
-        call is asked again, unless it has just passed and nothing happened in the run since. If it fails, the call is
-        no longer outstanding: do not make it. `next()` then asks the model.
+        The environment may have changed since `next()`, for example while a person approved the call. The pre-check of
+        a replayed call runs again, unless it has just passed and nothing has happened in the run since. If it fails,
+        the call is no longer outstanding: do not make it. `next()` then asks the model.
 
         Args:
             call: The call, or its id.
@@ -118,7 +118,7 @@ class Session(Stepper):
     def refused(self, call: Call | str, why: str = "") -> None:
         """Note that a person refused a call, so that it is not made.
 
-        The model goes on. The refusal does not count against the recording.
+        The model continues. The refusal does not count against the recording.
 
         Args:
             call: The call, or its id.

@@ -115,8 +115,10 @@ def history_of(source: object, *, scope: str | None = None, age: float | None = 
 def pairs(history: History) -> list[tuple[str, str]]:
     """Return the figures of a history for people, with what they rest on."""
     total = history.total
-    named = {"hit": "hits", "miss": "misses", "diverged": "diverged", "raised": "raised"}
-    parts = ", ".join(f"{number} {named.get(status, status)}" for status, number in history.statuses.items() if number)
+    nouns = {"hit": ("hit", "hits"), "miss": ("miss", "misses")}
+    parts = ", ".join(
+        count(number, *nouns.get(status, (status, status))) for status, number in history.statuses.items() if number
+    )
     shown = [
         ("runs", f"{total.runs} in {count(history.days, 'day')}: {parts}"),
         ("hit rate", percent(total.rate)),
@@ -124,7 +126,7 @@ def pairs(history: History) -> list[tuple[str, str]]:
             "agent time saved",
             f"{duration(total.saved_seconds)}, measured for {total.timed} of {count(total.hits, 'hit')}",
         ),
-        ("calls saved", f"{total.saved_calls} tool calls were made without the agent"),
+        ("calls saved", f"{count(total.saved_calls, 'tool call')} made without the agent"),
         ("agent time spent", f"{duration(total.agent_seconds)} in runs that were not hits"),
     ]
     if total.metered:

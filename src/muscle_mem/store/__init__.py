@@ -92,7 +92,7 @@ def open_store(store: str | os.PathLike[str] | Store | None = None, *, signing_k
     - "sqlite:///relative.db" and "sqlite:////absolute/path.db" name a SQLite file by URL, percent-encoded where needed.
       The options are `?busy_timeout=30` (seconds) and `?network_fs=allow`.
     - "postgresql://user@host/database" is a PostgreSQL database. It takes the options of libpq and
-      `?mm_schema=muscle_mem`, `?mm_timeout=10` (seconds), `?mm_connections=8` and `?mm_pooling=auto`.
+      `?mm_schema=muscle_mem`, `?mm_timeout=10` (seconds), `?mm_connections=2` and `?mm_pooling=auto`.
     - "folder:///relative" and "folder:////absolute/path" name a folder of JSON files.
     - An open store is returned unchanged.
 

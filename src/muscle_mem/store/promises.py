@@ -15,7 +15,7 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
 
     `acknowledged` says what survives once `seal`, `note` or `forget` has returned. "machine": everything, as long as
     the machine of the store keeps its disk. "quorum": everything, also if that machine is lost. "cache": nothing is
-    sure, and a recording may be there while the later verdict about it is lost.
+    guaranteed, and a recording may survive while the later verdict about it is lost.
 
     `order` is "store" if the sequence numbers of all recordings are in the order of their writing, and "key" if only
     those of one key are. `watch` is the number of seconds after which `version` shows a write of another process.

@@ -113,10 +113,10 @@ class Outcome(msgspec.Struct, eq=False):
         status: "hit" (replayed to the end), "miss" (the agent did the whole task) or "diverged" (a replay stopped in
             the middle).
         value: The value that the agent returned. On a hit, it is this run's result of the step whose output the agent
-            returned when this was recorded, or an answer as `Engine(answer=...)` says.
+            returned when this was recorded, or an answer as set by `Engine(answer=...)`.
         value_source: "agent", "step" (this run's result of a step), "result" (made by `result=` or a function in
-            `answer=`), "recorded" (the recorded answer, since all results were as they had been), "model" (the model
-            was asked for the answer alone) or "none" (a hit without a value).
+            `answer=`), "recorded" (the recorded answer, because all results were as recorded), "model" (the model
+            was asked only for the answer) or "none" (a hit without a value).
         reason: The reason why the run was not a hit, as a code; `Reason.HIT` for a hit.
         message: The reason as a sentence.
         steps: How many steps were replayed in this run.
@@ -156,7 +156,7 @@ class Outcome(msgspec.Struct, eq=False):
 
     def __repr__(self) -> str:
         if self.status == "hit":
-            return f"<Outcome hit: {self.steps} steps of {self.trajectory_id} replayed>"
+            return f"<Outcome hit: {self.steps} step{'s'[: self.steps != 1]} of {self.trajectory_id} replayed>"
         learned = f"learned as {self.trajectory_id}" if self.learned else f"not learned ({self.not_learned})"
         return f"<Outcome {self.status}: {self.reason.value}; {learned}>"
 

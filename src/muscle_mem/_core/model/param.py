@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 @final
 class Param(Generic[T]):
-    """A value in `params=` for which the caller says where tools get it.
+    """A value in `params=` with the names of the tool arguments that get it.
 
-    Bools, None, numbers below 100 and very short texts stand in many places by chance, so they are bound only to a tool
+    Bools, None, numbers below 100 and very short texts occur in many places by chance, so they are bound only to a tool
     parameter of the param's name. `Param(2, bind=["fill.text"])` binds 2 wherever it is a whole value or a word in
     the argument `text` of the tool `fill`.
 

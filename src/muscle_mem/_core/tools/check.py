@@ -55,15 +55,15 @@ class Check:
         every: The pause between these captures, in seconds.
         compare_many: Gets (current, candidates) and returns the answer of compare for each of them. It is used if
             several recordings are left to choose from and one call for all is cheaper.
-        refresh: Whether a hit keeps its snapshot as an additional reference (sliding expiry). Without it the recorded
-            snapshots stay the only reference, so small drifts never add up.
+        refresh: Whether a hit stores its snapshot as an additional reference (sliding expiry). Otherwise the recorded
+            snapshots stay the only reference, so that small drifts never add up.
         version: A string or number in place of the fingerprint of capture and compare. Change it when their meaning
             changes.
         describe: Gets (current, candidate) and returns two texts for `explain`: what was seen and what was expected.
-        params: "replaced": where the recorded snapshot has the value of a param, compare gets this run's value of it.
-            "literal": compare gets the snapshot as it was recorded. Use it if the check guards an account, a tenant or
+        params: "replaced": in the recorded snapshot that compare gets, this run's params replace the recorded ones.
+            "literal": compare gets the snapshot as it was recorded. Use it for a check on an account, a tenant or
             a place that must be the recorded one.
-        parts: The checks that this one is made of. Their fingerprints count too.
+        parts: The checks that this check combines. Their fingerprints count too.
         bind: Gets the signature of the tool that the check is attached to, and returns the check for that tool.
 
     Raises:

@@ -37,12 +37,17 @@ class _ListsByDefault(click.Group):
 @store_option
 @click.pass_context
 def flows(context: click.Context, store: str | None) -> None:
-    """List where arguments come from that differ from run to run.
+    """List the sources of arguments that differ from run to run.
 
-    It is derived from several recordings. Without a subcommand, the flows of the trajectory ID are listed, or those of
-    the whole store. The status "acts" means that the flow is replayed, "probation" that a replay stops before the first
-    write that uses it, "varies" that the source is not known, "struck" that a person rejected it or an agent's call
-    contradicted it. An engine with probation= may ask for more.
+    A flow is a source that several recordings show. Without a subcommand, the command lists the flows of the trajectory
+    ID, or of the whole store. An engine with probation= may require more recordings.
+
+    \b
+    Status:
+      acts       a replay uses the flow
+      probation  a replay stops before the first write that uses it
+      varies     the source is not known
+      struck     a person rejected it, or an agent's call contradicted it
 
     \b
     Example:

@@ -51,10 +51,11 @@ def import_(files: tuple[Path, ...], trust: bool, approve: bool, as_json: bool, 
 
     The store is created if necessary, and ids stay the same. A new trajectory is quarantined until you approve it, as
     with `muscle-mem approve`, or record the same calls yourself. --approve approves all of them, and --trust keeps the
-    state in the files. A quarantine from the files is kept in any case. A trajectory that exists gains recordings only
-    with one of these options. Of the evidence for flows, only what speaks against them is taken without an option. All
-    files are validated before anything is written. If a file is invalid or the store
-    fails, nothing new is imported.
+    state in the files. A quarantine in a file is always kept.
+
+    Without these options, an existing trajectory gets no new recordings, and only evidence against flows is imported.
+    All files are validated before anything is written. If a file is invalid or the store fails, nothing new is
+    imported.
 
     \b
     Example:

@@ -50,10 +50,10 @@ def _host_names(context: click.Context, option: click.Parameter, given: tuple[st
     multiple=True,
     metavar="NAME",
     callback=_host_names,
-    help="Answer under this name of a host, too. Repeatable.",
+    help="Also accept requests for this host name; repeatable.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one line of JSON with the URL, open no browser, and go on."
+    "--json", "as_json", is_flag=True, help="Print one line of JSON with the URL, open no browser, and serve."
 )
 @store_option
 def inspect(
@@ -61,10 +61,10 @@ def inspect(
 ) -> None:
     """Show the store as pages in the browser.
 
-    They show runs, trajectories, reviews and findings. They are served on 127.0.0.1 until you press Ctrl-C. The
-    printed URL has a token that works once, in one browser. Trajectories can be approved, reported and forgotten there,
-    unless --read-only is given. A signed SQLite store can be opened without its key; it is read-only then, and its rows
-    are not verified. Needs the extra `inspector`.
+    The pages show runs, trajectories, reviews and findings. They are served on 127.0.0.1 until you press Ctrl-C. The
+    printed URL has a token that works once, in one browser. Without --read-only, you can approve, report and forget
+    trajectories on the pages. A signed SQLite store without its key is read-only, and its rows are not verified.
+    Requires the extra `inspector`.
 
     To use it from another machine, forward a port: `ssh -L 8000:127.0.0.1:8000 HOST`.
 

@@ -60,7 +60,7 @@ def filters(command: Callable[..., None]) -> Callable[..., None]:
 @click.command(short_help="List the trajectories, newest first.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="List only the first N.")
 @click.option(
-    "--sort", type=click.Choice(SORTS), default="recorded", help="List those with most first, or the latest. [recorded]"
+    "--sort", type=click.Choice(SORTS), default="recorded", help="Sort by this, the highest or latest first. [recorded]"
 )
 @click.option(
     "--tag", "tags", metavar="TAG", multiple=True, shell_complete=complete_tags, help="Select this tag; repeatable."
@@ -68,7 +68,7 @@ def filters(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--since", "age", metavar="AGE", type=Amount("age", SECONDS, AGES), help="Select what was recorded in the last AGE."
 )
-@click.option("--reason", metavar="REASON", help="Select what is in its state, or stopped in a run, for this reason.")
+@click.option("--reason", metavar="REASON", help="Select those with this reason of their state or of a stopped replay.")
 @filters
 @json_option
 @store_option
@@ -84,10 +84,10 @@ def ls(
 ) -> None:
     """List the trajectories of a store, newest first.
 
-    On a terminal, each is one line with a short id and date, and with the task without the values of its params. Tables
-    elsewhere are complete. `saved` is an estimate: hits times the agent's time in the newest recording. `hits` lags
-    behind a running engine, which writes its latest hits with a delay. "flows of recordings" is what several recordings
-    of a task have in common; `muscle-mem flows` lists it.
+    On a terminal, each trajectory is one line with a short id and date, and params are left out of the task. Other
+    output is complete. `saved` is an estimate: hits times the agent's time in the newest recording. A running engine
+    writes its latest hits with a delay. "flows of recordings" is what several recordings of a task have in common;
+    `muscle-mem flows` lists it.
 
     \b
     Example:

@@ -39,8 +39,8 @@ def mcp(
 ) -> None:
     """Serve an MCP server to a client, with tools that replay learned tasks.
 
-    Write it into the client's configuration in place of the server's command. Everything is passed on as it is.
-    Without --store, tasks are remembered until the process ends.
+    In the client's configuration, put it before the server's command. Everything is passed on unchanged. Without
+    --store, tasks are remembered until the process ends.
 
     \b
     Example:

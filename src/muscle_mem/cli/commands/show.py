@@ -41,9 +41,9 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
 
     ID may be shortened to four or more characters if it stays unique. Steps are numbered from 0. Each line shows the
     call, its effect, its checks and its duration. The lines below it show the source of each argument that is not a
-    literal, and what the newest recording captured. With --json all recordings are printed, or the one selected by
-    --observation. Then comes the last run in which a step stopped its replay, from the history. Below come the steps
-    that other recordings lack, and the flows that several recordings of the task show; see `muscle-mem flows`.
+    literal, and what the newest recording captured. Then follow the last run in which a step stopped its replay, the
+    steps that other recordings lack, and the flows of the task (see `muscle-mem flows`). With --json, all recordings
+    are printed, or the one selected by --observation.
 
     \b
     Example:

@@ -145,8 +145,8 @@ class Totals(msgspec.Struct):
 def stats(top: int, scope: str | None, age: float | None, full: bool, as_json: bool, store: str | None) -> None:
     """Show how often tasks were replayed, why not, and what hits saved.
 
-    The figures are those of the history that engines write: all runs, by reason and by task. Saved is what the agent
-    took in the recordings that hits repeated; the line says for how many hits that was measured. Engines write their
+    The figures come from the history that engines write: all runs, by reason and by task. Saved is the time of the
+    agent in the recordings that were replayed. The line shows for how many hits this time is known. Engines write their
     latest runs with a delay of up to ten seconds.
 
     Without a history, or with --full, every recording is read: observations, failures and damaged rows are counted,
@@ -237,10 +237,10 @@ def _read_json(totals: Totals, top: int) -> dict[str, Any]:
 
 def _quick_pairs(totals: Totals, history: History, url: str, held: int | None) -> list[tuple[str, str]]:
     states = ", ".join(f"{number} {printable(state)}" for state, number in _by_state(totals).items() if number)
-    trajectories = sum(totals.states.values())
+    shown = f"{sum(totals.states.values())}" + (f" ({states})" if states else "")
     return [
         ("store", printable(url)),
-        ("trajectories", f"{trajectories}" + (f" ({states})" if states else "") + f" of {len(totals.keys)} tasks"),
+        ("trajectories", f"{shown} of {count(len(totals.keys), 'task')}"),
         *([("flows", f"{totals.flows} of several recordings")] if totals.flows else []),
         *pairs(history),
         *([] if held is None else [("on disk", f"{size(held)} ({_storage_of(url)})")]),

@@ -39,7 +39,7 @@ class Hits(msgspec.Struct):
     metavar="N",
     help="Begin with the last N.",
 )
-@click.option("--follow/--no-follow", default=True, help="Wait for more runs, or end.")
+@click.option("--follow/--no-follow", default=True, help="Wait for more runs, or exit.")
 @click.option("--reason", metavar="REASON", help="Show only runs with this reason, such as check_refused.")
 @click.option(
     "--scope",
@@ -52,9 +52,10 @@ class Hits(msgspec.Struct):
 def tail(lines: int, follow: bool, reason: str | None, scope: str | None, as_json: bool, store: str | None) -> None:
     """Show the latest runs other than plain hits, and follow what is added.
 
-    Each run is one line. It has the time, the status, the reason, the step with what it saw and expected, and the task.
-    Hits are not kept one by one: while it follows, a line shows how many hits of a task were added. Engines write their
-    runs a second after they end, and hits up to ten seconds. With --json, each line is a JSON object. Stop with Ctrl-C.
+    Each run is one line with the time, the status, the reason, the step with what it saw and expected, and the task.
+    Hits are only counted: while the command follows, a line shows how many hits of a task were added. Engines write
+    their runs a second after they end, and hits after up to ten seconds. With --json, each line is a JSON object. Press
+    Ctrl-C to stop.
 
     \b
     Example:

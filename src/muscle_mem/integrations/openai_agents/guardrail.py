@@ -13,15 +13,15 @@ from .validation import ensure_engine
 
 
 def memory_guardrail(engine: Any) -> ToolInputGuardrail[Any]:
-    """Return a guardrail that asks the pre-check of a replayed call again.
+    """Return a guardrail that runs the pre-check of a replayed call again.
 
-    It does so right before the tool is entered.
+    It runs the check right before the tool.
 
-    Give it to tools that need an approval: `@function_tool(needs_approval=True,
+    Add it to tools that need an approval: `@function_tool(needs_approval=True,
     tool_input_guardrails=[memory_guardrail(engine)])`. The SDK runs it after the approval. If the state has changed
-    while a person thought, the call is not made, and the model goes on. Without it, such a tool is not replayed if it
-    has a pre-check. On other tools it closes the gap between the model's turn and the call, and marks the span of the
-    call as replayed.
+    while a person thought, the call is not made, and the model continues. Without the guardrail, such a tool is not
+    replayed if it has a pre-check. On other tools, it closes the gap between the model's turn and the call, and marks
+    the span of the call as replayed.
 
     Args:
         engine: The engine of the provider or model.
