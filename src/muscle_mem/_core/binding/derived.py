@@ -68,6 +68,7 @@ def derived_suspicions(
     explained = _Explained(known.leaves)
     digests: dict[int, bytes | None] = {}
     traits: dict[int, bytes] = {}
+    texts: dict[str, list[str]] = {}
     covered: set[int] = set()
     found: list[tuple[Suspicion, ...]] = []
     for step, record in enumerate(records):
@@ -80,12 +81,12 @@ def derived_suspicions(
             if source in covered and not record.group:
                 continue
             if source not in digests:
-                digests[source] = figures_digest(index.output_of(source), known.now)
+                digests[source] = figures_digest(index.output_of(source), known.now, texts)
             digest = digests[source]
             if digest is not None:
                 sources.append((source, digest))
                 if source not in traits:
-                    traits[source] = traits_digest(index.output_of(source), known.now)
+                    traits[source] = traits_digest(index.output_of(source), known.now, texts)
                 if traits[source]:
                     sources.append((~source, traits[source]))
         if not record.group:

@@ -297,7 +297,7 @@ def column_ranks(column: Sequence[Any]) -> list[Any] | None:
     kinds = set(map(type, column))
     if kinds <= _NUMBERS:
         return None if float in kinds and any(map(ne, column, column)) else list(column)
-    if kinds == _STR and all(map(compiled(_ISO).fullmatch, column)):
+    if kinds == _STR and compiled(_ISO).fullmatch(column[0]) and all(map(compiled(_ISO).fullmatch, set(column))):
         return list(column)
     if len(column) > _MAX_RANKED_TEXTS:
         return None

@@ -11,10 +11,10 @@ import datetime
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
-from itertools import chain, repeat
+from itertools import chain
 from typing import Any
 
 from .. import codec
@@ -33,10 +33,11 @@ SMALLEST_EPOCH = 10**9
 
 _MONTHS = r"\.?\s?(?:jan|feb|mär|mar|mrz|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zäö]*"
 _FIGURES = (
+    r"(?=[\d€$£¥A-Z+\u2212-])(?:"  # Most characters begin none of these.
     r"(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z\b|UTC|[+-]\d\d:?\d\d))?"
     r"|(?<![\d.:])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?![\d:])"
     rf"|((?:(?:[€$£¥]|\b[A-Z]{{3}})[ \u00a0]?)?(?<![\w.,/-])(?<!\d:)[-+\u2212]?\d+(?:[.,'\u2019/ \u00a0\u202f-]\d+)*"
-    rf"(?:[ \u00a0\u202f]?{UNIT}|(?i:{_MONTHS}))?)(?!\w)"
+    rf"(?:[ \u00a0\u202f]?{UNIT}|(?i:{_MONTHS}))?)(?!\w))"
 )
 _JSON_FLAGS = r'"([^"\\\n]{1,40})"\s*:\s*(?:(true|false)\b|"([^"\\\d]{1,32})")'
 _STATE = r"[^\W\d_A-Z]{2,20}"
@@ -47,7 +48,9 @@ SIZE_APART = 3
 WHOLE = 8  # bytes, no multiple of the size of one: half for the figures in order, half for them in any order
 _BLANK = b"\0" * SIZE_APART
 _DIGIT = re.compile(r"\d")
-_FIGURE_START = re.compile(r"(?<![\w.,/-])[-+\u2212]?\d")
+_FIGURE_START = re.compile(r"[^\w.,/-][-+\u2212]?\d")
+"""Where a figure begins behind another character: also behind a NUL before the text."""
+
 _FIGURE_MARKS = (":", "\n", "<tr")
 _FEW = 8  # dicts in a list for which it does not pay to read them column by column
 _DICT = frozenset({dict})
@@ -58,14 +61,15 @@ _SILENT = frozenset({bool, type(None)})
 _ROW_SCALARS = _NUMBERS | _SILENT | _STR
 
 
-def figures_digest(output: Any, now: float) -> bytes | None:
+def figures_digest(output: Any, now: float, known: dict[str, list[str]] | None = None) -> bytes | None:
     """Return the digest of the figures of an output.
 
     Return None if it holds neither figures nor lists. `now` is when the output was made, in seconds since the epoch.
+    `known` keeps the figures of texts from one digest to the next of this moment.
     """
     if type(output) is int and -SMALLEST_EPOCH < output < SMALLEST_EPOCH:
         return _int_digest(output)
-    found = _Figures(now)
+    found = _Figures(now, known)
     try:
         found.add(output, "", 0)
     except Exception:  # An object's own methods raise: what was read of it counts.
@@ -81,9 +85,9 @@ def figures_digest(output: Any, now: float) -> bytes | None:
     return b"".join(codec.digest(half)[: WHOLE // 2] for half in halves)
 
 
-def figure_reader(now: float) -> Callable[[Any], list[str]]:
+def figure_reader(now: float, known: dict[str, list[str]] | None = None) -> Callable[[Any], list[str]]:
     """Return what reads the figures of a leaf of an output, as lines of text."""
-    found = _Figures(now)
+    found = _Figures(now, known)
 
     def read(value: Any) -> list[str]:
         found.lines = []
@@ -98,7 +102,7 @@ def may_hold_figures(texts: Iterable[str]) -> bool:
 
     One search in all of them costs much less than a look at each.
     """
-    joined = "\0".join(texts)
+    joined = "\0".join(("", *texts))
     return any(mark in joined for mark in _FIGURE_MARKS) or _FIGURE_START.search(joined) is not None
 
 
@@ -161,9 +165,10 @@ def fits_figures(digest: bytes | None, accepted: bytes) -> bool:
 class _Figures:
     """The figures of one output, as lines of text."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, known: dict[str, list[str]] | None = None) -> None:
         self.lines: list[str] = []
         self.flags: list[str] = []
+        self._known = {} if known is None else known
         self._now = now
         self._today = datetime.datetime.fromtimestamp(now).date()
         self._left = _MAX_LEAVES
@@ -228,7 +233,9 @@ class _Figures:
         if depth > codec.MAX_DEPTH or not _DICT.issuperset(map(type, rows)):
             return False
         names = tuple(rows[0])
-        if set(map(tuple, rows)) != {names} or not _STR.issuperset(map(type, names)):
+        if set(map(len, rows)) != {len(names)} or list(chain.from_iterable(rows)) != [*names] * len(rows):
+            return False
+        if not _STR.issuperset(map(type, names)):
             return False
         columns = dict(zip(names, zip(*map(dict.values, rows), strict=True), strict=True))
         kinds = {name: set(map(type, column)) for name, column in columns.items()}
@@ -237,21 +244,22 @@ class _Figures:
         if any(_may_hold_more(columns[name], found) for name, found in kinds.items() if str in found):
             return False
         self._left -= len(rows) * len(names)
-        flags = [_flags_of(columns[name], name) for name in sorted(names) if bool in kinds[name] or str in kinds[name]]
-        self.flags.extend(flag for row in zip(*flags, strict=True) for flag in row if flag)
-        cells = [self._cells(columns[name], name, kinds[name]) for name in sorted(names) if kinds[name] - _SILENT]
-        self.lines.extend(chain.from_iterable(chain.from_iterable(zip(*cells, strict=True))))
+        ordered = sorted(names)
+        flags = [_flags_of(columns[name], name, kinds[name]) for name in ordered]
+        self.flags.extend(filter(None, chain.from_iterable(zip(*filter(None, flags), strict=True))))
+        cells = [self._cells(columns[name], name, kinds[name]) for name in ordered if kinds[name] - _SILENT]
+        self.lines.extend(chain.from_iterable(chain.from_iterable(zip(*filter(None, cells), strict=True))))
         return True
 
-    def _cells(self, column: Sequence[Any], name: str, kinds: set[type]) -> Iterable[Iterable[str]]:
-        """Return the lines of each value of a column."""
+    def _cells(self, column: Sequence[Any], name: str, kinds: set[type]) -> Iterable[Iterable[str]] | None:
+        """Return the lines of each value of a column; None if there are none."""
         if kinds <= _NUMBERS and max(map(abs, column)) < SMALLEST_EPOCH:
             return zip(map(repr, column))
         if kinds & _NUMBERS:
             return [self._lines_of(value, name) for value in column]
         distinct = set(column)
         if kinds == _STR and not is_unit_name(name) and not may_hold_figures(distinct):
-            return repeat((), len(column))
+            return None
         known = {value: self._lines_of(value, name) for value in distinct}
         return map(known.__getitem__, column)
 
@@ -283,14 +291,20 @@ class _Figures:
         if text[0] in "{[":
             found = compiled(_JSON_FLAGS).findall(text)
             self.flags.extend(word or flag for name, word, flag in found if word or is_flag(flag, name))
-        if ":" not in text and _FIGURE_START.search(text) is None:
+        if ":" not in text and _FIGURE_START.search("\0" + text) is None:
             return
+        lines = self._known.get(text)
+        if lines is None:
+            lines = self._known[text] = list(self._figures_in(text))
+        self.lines.extend(lines)
+
+    def _figures_in(self, text: str) -> Iterator[str]:
         for stamp, figure in compiled(_FIGURES).findall(text):
             if stamp:
                 if not self._is_today(stamp):
-                    self.lines.append(stamp)
+                    yield stamp
             elif figure and not self._is_epoch(figure):
-                self.lines.append(figure)
+                yield figure
 
     def _is_epoch(self, figure: str) -> bool:
         if not figure.isdecimal() or not 10 <= len(figure) <= 19:
@@ -340,15 +354,21 @@ class _Figures:
                 self.add(copied, name, depth + 1)
 
 
-def _flags_of(column: Sequence[Any], name: str) -> list[str]:
-    """Return the flag of each value of a column, or an empty text."""
-    texts = {value for value in column if type(value) is str}
+def _flags_of(column: Sequence[Any], name: str, kinds: set[type]) -> list[str]:
+    """Return the flag of each value of a column, or an empty text.
+
+    Without any flag, the list is empty.
+    """
+    if kinds.isdisjoint(_FLAG_KINDS):
+        return []
+    texts = set(column) if kinds == _STR else {value for value in column if type(value) is str}
     if is_unit_name(name) or not (says_state(name) or may_say_yes(texts)):
         texts = set()
     known: dict[Any, str] = {text: text for text in texts if _DIGIT.search(text) is None and is_flag(text, name)}
-    known.update((value, str(value)) for value in {value for value in column if type(value) is bool})
+    if bool in kinds:
+        known.update({True: "True", False: "False"})
     if not known:
-        return [""] * len(column)
+        return []
     return [known.get(value, "") if type(value) in _FLAG_KINDS else "" for value in column]
 
 

@@ -7,7 +7,7 @@ least or the most of a field. What two recordings agree in may be computed from 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import chain, compress, repeat
 from operator import eq
 from typing import Any
@@ -42,12 +42,12 @@ _DIGIT = re.compile(r"\d")
 _MAY_HOLD_MORE = re.compile(r"^\s*[{\[]|\n|<tr")
 
 
-def traits_digest(output: Any, now: float) -> bytes:
+def traits_digest(output: Any, now: float, known: dict[str, list[str]] | None = None) -> bytes:
     """Return the sorted digests of the traits of an output.
 
-    `now` is when the output was made, in seconds since the epoch.
+    `now` and `known` are as for `figures_digest`.
     """
-    found = _Traits(now)
+    found = _Traits(now, known)
     try:
         found.walk(output, "", 0)
     except Exception:  # An object's own methods raise: what was read of it counts.
@@ -72,8 +72,8 @@ def _split(digest: bytes) -> set[bytes]:
 class _Traits:
     """The traits of one output."""
 
-    def __init__(self, now: float) -> None:
-        self._figures = figure_reader(now)
+    def __init__(self, now: float, known: dict[str, list[str]] | None) -> None:
+        self._figures = figure_reader(now, known)
         self._found: dict[tuple[str, ...], None] = {}
         self._lists: dict[Hashable, list[Any]] = {}
         self._left = _MAX_PARTS
@@ -128,17 +128,19 @@ class _Traits:
         fields = [field for field, _ in scalar_fields(rows[0])]
         columns = {field: self._told_of(column_of(rows, field)) for field in fields}
         told = {field: column for field, column in columns.items() if any(column)}
-        for field, column in told.items():
-            yield ("all", _name(field), *sorted(column))
-        for choice, at in _chosen(rows, fields):
+        ordered: dict[Field, Sequence[str]] = {field: sorted(column) for field, column in told.items()}
+        for field, column in ordered.items():
+            yield ("all", _name(field), *column)
+        flagged = {field: flags_of(rows, field) for field in fields}
+        for choice, at in _chosen(rows, flagged):
             yield (choice, "#", str(at))
             for field, column in told.items():
                 yield (choice, _name(field), column[at])
-        for field in fields:
-            flags = flags_of(rows, field)
+        for field, flags in flagged.items():
             for flag in dict.fromkeys(flags):
+                has_flag = list(map(eq, flags, repeat(flag)))
                 for other, column in told.items():
-                    own = sorted(compress(column, map(eq, flags, repeat(flag))))
+                    own = ordered[other] if all(has_flag) else sorted(compress(column, has_flag))
                     yield (f"with {_name(field)} {flag}", _name(other), *own)
 
     def _told_of(self, column: Sequence[Any]) -> Sequence[str]:
@@ -150,7 +152,7 @@ class _Traits:
             return list(map(self._told, column))
         if kinds == _STR and not may_hold_figures(column):
             return [""] * len(column)
-        keys = list(zip(map(type, column), column, strict=True))
+        keys = column if len(kinds) == 1 else list(zip(map(type, column), column, strict=True))
         known = {key: self._told(value) for key, value in dict(zip(keys, column, strict=True)).items()}
         return list(map(known.__getitem__, keys))
 
@@ -204,20 +206,19 @@ def _children(value: Any) -> Iterator[tuple[Any, Any]]:
             yield from zip(fields.names, fields.values, strict=True)
 
 
-def _chosen(rows: Table, fields: Sequence[Field]) -> Iterator[tuple[str, int]]:
+def _chosen(rows: Table, flagged: Mapping[Field, Sequence[Any]]) -> Iterator[tuple[str, int]]:
     """Yield the possible reasons for a choice.
 
-    Each comes with the place of the record that it chooses.
+    Each comes with the place of the record that it chooses. `flagged` has the flags of all fields.
     """
     yield from ((f"at {at}", at) for at in range(min(_PLACES, len(rows))))
     yield "last", len(rows) - 1
-    for field in fields:
+    for field in flagged:
         ranks = ranks_of(rows, field) if field_rank(column_of(rows, field)[0]) is not None else None
         if ranks is not None:
             yield f"least {_name(field)}", ranks.index(min(ranks))
             yield f"most {_name(field)}", ranks.index(max(ranks))
-    for field in fields:
-        flags = flags_of(rows, field)
+    for field, flags in flagged.items():
         yield from ((f"first {_name(field)} {flag}", flags.index(flag)) for flag in dict.fromkeys(flags))
 
 
