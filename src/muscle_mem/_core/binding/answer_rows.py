@@ -13,7 +13,6 @@ from operator import itemgetter, ne, not_
 from string import ascii_letters
 from typing import Any, NamedTuple
 
-from ..model.pattern import compiled
 from .answers import (
     FALSE,
     MAX_WORD,
@@ -28,7 +27,7 @@ from .answers import (
     read,
     sample_of,
 )
-from .field_names import YES_AND_NO
+from .field_names import YES_AND_NO, may_say_yes
 
 _FEW = 8
 _DICT = frozenset({dict})
@@ -37,12 +36,10 @@ _NUMBERS = frozenset({int, float})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _CONSTANTS = {True: TRUE, False: FALSE, None: NONE}
 _TABLE = "<tr"
-_YES_OR_NO = rf"(?im)^[^\S\n]*(?:{'|'.join(sorted(YES_AND_NO))})[.!]*[^\S\n]*$"
-_YES_OR_NO_STARTS = frozenset({word[:2] for word in YES_AND_NO})
+_LONGEST_YES_OR_NO = max(map(len, YES_AND_NO))
 _SHAPES = str.maketrans({char: "1" if char.isdigit() else "a" for char in "123456789" + ascii_letters})
 """Makes one-line ASCII texts equal that have letters, zeros, other digits and signs at the same positions."""
 _FIRST = itemgetter(0)
-_START = itemgetter(slice(2))
 _NUMBER_LINES = re.compile(r"^(?:[^\d\n]{0,24}-?(\d[\d.,]*)[^\d\n]{0,24}|.*)$", re.MULTILINE)
 """The one number of each line, as `answers.read` finds it in a whole text."""
 
@@ -137,18 +134,36 @@ def _of_numbers(name: str, column: Sequence[Any], kinds: set[type]) -> Sequence[
 
 def _of_texts(name: str, column: Sequence[str]) -> Sequence[str] | str | None:
     distinct = list(dict.fromkeys(column))
-    joined = "\n".join(distinct)
-    is_plain = joined.count("\n") == len(distinct) - 1 and max(map(len, distinct)) <= 4 * MAX_WORD
-    if not is_plain or not all(distinct) or _TABLE in joined or not _are_plain_starts(set(map(_FIRST, distinct))):
+    found = _of_one_line_texts(name, distinct, "\n".join(distinct))
+    if found is None:
         readings = {text: read(text, name, words=False) for text in distinct}
         if any(reading.fields is not None or reading.items is not None for reading in readings.values()):
             return None
-        return [readings[text].category for text in column]
-    found = _of_one_line_texts(name, distinct, joined)
+        found = [reading.category for reading in readings.values()]
     if type(found) is str or len(distinct) == len(column):
         return found
     by_text = dict(zip(distinct, found, strict=True))
     return [by_text[text] for text in column]
+
+
+def _of_one_line_texts(name: str, texts: Sequence[str], joined: str) -> Sequence[str] | str | None:
+    """Return the categories of texts of one line, or the one of all.
+
+    Most texts of a field have one of a few shapes. Return None if one of the texts has to be read by itself.
+    """
+    every = joined.translate(_SHAPES).split("\n") if joined.isascii() else texts
+    shapes = list(dict.fromkeys(every))
+    if joined.count("\n") != len(texts) - 1 or not all(shapes) or max(map(len, shapes)) > 4 * MAX_WORD:
+        return None
+    if _TABLE in joined or not _are_plain_starts(set(map(_FIRST, shapes))):
+        return None
+    if any(map(_may_be_yes_or_no, shapes)) and may_say_yes(map(str.rstrip, map(str.strip, texts), repeat(".!"))):
+        return [read(text, name, words=False).category for text in texts]
+    found = _of_short_texts(name, shapes)
+    if type(found) is str or len(shapes) == len(texts):
+        return found
+    by_shape = dict(zip(shapes, found, strict=True))
+    return [by_shape[shape] for shape in every]
 
 
 def _are_plain_starts(chars: Iterable[str]) -> bool:
@@ -156,31 +171,10 @@ def _are_plain_starts(chars: Iterable[str]) -> bool:
     return not any(char in "{[" or char.isspace() for char in chars)
 
 
-def _of_one_line_texts(name: str, texts: Sequence[str], joined: str) -> Sequence[str] | str:
-    """Return the categories of one-line texts that do not begin as JSON does.
-
-    Most texts of a field have one of a few shapes.
-    """
-    if _may_have_yes_or_no(texts, joined) and compiled(_YES_OR_NO).search(joined):
-        return [read(text, name, words=False).category for text in texts]
-    if not joined.isascii():
-        return _of_short_texts(name, texts)
-    shapes = joined.translate(_SHAPES).split("\n")
-    distinct = list(dict.fromkeys(shapes))
-    found = _of_short_texts(name, distinct)
-    if type(found) is str:
-        return found
-    by_shape = dict(zip(distinct, found, strict=True))
-    return [by_shape[shape] for shape in shapes]
-
-
-def _may_have_yes_or_no(texts: Sequence[str], joined: str) -> bool:
-    """Return whether one of the texts may be a yes or a no.
-
-    How a text begins excludes most of them much faster than the pattern does. Beyond ASCII, other letters may be equal
-    to those of a word.
-    """
-    return not joined.isascii() or not _YES_OR_NO_STARTS.isdisjoint(map(str.lower, set(map(_START, texts))))
+def _may_be_yes_or_no(shape: str) -> bool:
+    """Return whether a text of this shape may be a yes or a no."""
+    bare = shape.strip().rstrip(".!")
+    return not bare.isascii() or (len(bare) <= _LONGEST_YES_OR_NO and bare.isalpha())
 
 
 def _of_short_texts(name: str, texts: Sequence[str]) -> Sequence[str] | str:
