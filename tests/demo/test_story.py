@@ -151,7 +151,7 @@ def test_the_tables_add_up_what_the_runs_were() -> None:
     every = [run for group in runs.values() for run in group]
     assert Totals.of(every) == Totals(runs=5, asked=3, steps=8, replayed=4, wrong=1, changed=2, stopped=1)
     out = io.StringIO()
-    print_summary(Console(file=out, width=100), runs, None)
+    print_summary(Console(file=out, width=100), runs, is_script=True)
     rows = [line.split() for line in out.getvalue().splitlines()]
     assert ["one", "3", "2", "6", "3", "0"] in [row[:6] for row in rows]
     assert ["two", "2", "1", "2", "1", "1"] in [row[:6] for row in rows]
@@ -166,12 +166,13 @@ def test_measured_seconds_of_a_model_take_the_place_of_assumed_ones() -> None:
     said = []
     for seconds in (None, 7.5):
         out = io.StringIO()
-        print_summary(Console(file=out, width=100), runs, seconds)
+        print_summary(Console(file=out, width=100), runs, seconds is None, seconds)
         said.append(out.getvalue())
     assumed, measured = said
     assert "assumed" in assumed
     assert "assumed" not in measured
     assert "30 s" in measured
+    assert ["not examined" in " ".join(text.split()) for text in said] == [False, True]
 
 
 def test_long_lines_are_wrapped_below_their_column() -> None:

@@ -120,7 +120,7 @@ def _run_tasks(store: str | None, browser_page: BrowserPage, tasks: tuple[Task, 
             print_line(console, f"\nTask {number} of {len(tasks)}: {task.title}", "bold")
             runs[task.title] = _run_stages(console, lab, task, step_by_step=number == 1)
         measured = agent.seconds / agent.decisions if isinstance(agent, ModelAgent) and agent.decisions else None
-        print_summary(console, runs, measured)
+        print_summary(console, runs, isinstance(agent, ScriptedAgent), measured)
     failed = [line for task in tasks for line in shortfalls(task, runs[task.title])]
     for line in failed:
         print_line(console, line, style="red")

@@ -19,6 +19,9 @@ WRONG = (
     "wrong actions: steps on another element, or with another text, than the task asks for, and tasks that were not "
     "done. Replayed steps are examined like those of the agent."
 )
+WRONG_OF_A_MODEL = (
+    "wrong actions: tasks that were not done. Single steps are not examined, since a model may choose another order."
+)
 STOPPED = "stopped at a step: its check failed, so the step was not done, and the agent did the rest."
 
 
@@ -57,19 +60,24 @@ class Totals:
         return asdict(self)
 
 
-def print_summary(console: Console, runs: Mapping[str, Sequence[Run]], seconds_per_call: float | None) -> None:
+def print_summary(
+    console: Console, runs: Mapping[str, Sequence[Run]], is_script: bool, seconds_per_call: float | None = None
+) -> None:
     """Print the tables.
 
     Args:
         console: The console to print to.
         runs: The runs by task.
-        seconds_per_call: The measured seconds of a model's call; None without a model.
+        is_script: Whether the agent was a script, whose steps are examined.
+        seconds_per_call: The measured seconds of a model's call; None if it was not called.
     """
     every = [run for own in runs.values() for run in own]
     console.print()
     print_line(console, "What happened", "bold")
     console.print(happened(runs))
-    for line in (ASKED, WRONG, STOPPED if Totals.of(every).stopped else "", _mean_times(every)):
+    wrong = WRONG if is_script else WRONG_OF_A_MODEL
+    stopped = STOPPED if Totals.of(every).stopped else ""
+    for line in (ASKED, wrong, stopped, _mean_times(every)):
         print_paragraph(console, line, " ", "dim")
     console.print()
     print_line(console, f"What a model as the agent would cost for these {len(every)} runs (estimated)", "bold")
@@ -152,4 +160,6 @@ def _mean_times(runs: Sequence[Run]) -> str:
 
 
 def _dollars(amount: float) -> str:
+    if 0 < amount < 0.0005:
+        return "< $0.001"
     return f"${amount:.3f}" if amount < 1 else f"${amount:.2f}"
