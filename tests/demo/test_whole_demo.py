@@ -55,6 +55,7 @@ def test_the_demo_learns_replays_and_starts_warm_the_second_time(tmp_path: Path)
     assert "stopped at" in said
     assert "warm start" not in said
     assert "stopped at" not in out.getvalue()
+    assert max(map(len, out.getvalue().splitlines())) <= 100
 
 
 def the_figures_are_those_that_the_store_counted(store: str, report: demo.Report, said: str) -> None:

@@ -91,10 +91,10 @@ class Acts:
     def ended(self, run: Run) -> None:
         """Print the result of a run."""
         if run.stop is not None and run.status == "miss":
-            print_line(self._console, f"     {stop_text(run)}", "yellow")
+            print_paragraph(self._console, stop_text(run), "     ", "yellow")
         self._print_result(run)
         for wrong in run.wrong:
-            print_line(self._console, f"     wrong: {wrong}", "red")
+            print_paragraph(self._console, f"wrong: {wrong}", "     ", "red")
 
     def _print_step(self, what: str, who: str, style: str) -> None:
         line = Text(f"       {what:<46} ")
@@ -107,7 +107,7 @@ class Acts:
         if run.hit:
             text, style = f"Done in {took}. The agent was not asked", "green"
             if run.stage is Stage.CHANGED:
-                text += ": an earlier run has recorded this page"
+                text += ": this page is recorded, too"
             saved = seconds_text(run.steps * SECONDS_PER_CALL)
             text += f", which saves about {saved} of a model." if self._is_script else "."
         elif run.status == "failed":
@@ -119,7 +119,7 @@ class Acts:
             text, style = f"Done in {took}: {steps_text(len(run.by_agent))} by the agent{recorded}.", "cyan"
             if self._is_script:
                 text += f" A model would add about {_model_seconds(run)}."
-        print_line(self._console, f"     {text}", style)
+        print_paragraph(self._console, text, "     ", style)
 
 
 class Lines:
