@@ -109,7 +109,7 @@ def test_a_person_approves_strikes_compares_exports_and_forgets(work: tuple[Sqli
             page.get_by_role("link", name="JSON document").click()
         assert json.loads(Path(saved.value.path()).read_text())["id"] == shop.sealed.id
         page.locator("summary", has_text="Forget").click()
-        page.get_by_role("button", name="Forget it for good").click()
+        page.get_by_role("button", name="Forget it permanently").click()
         page.get_by_role("status").filter(has_text="Forgotten.").wait_for()
         assert store.get(shop.sealed.id) is None
         assert wrong == []

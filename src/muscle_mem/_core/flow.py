@@ -149,7 +149,7 @@ def _wait_for_recording(
 def _finish(run: Run, candidate: Candidate) -> Flow:
     """Return the hit of a finished candidate, with its value.
 
-    It is not a hit if the model, asked for its answer alone, makes calls, or if the success callback rejects it.
+    It is not a hit if the model, asked only for its answer, makes calls, or if the success callback rejects it.
     """
     from .replay.final_answer import may_ask
 

@@ -157,7 +157,7 @@ class Templates:
     ) -> Met | str:
         clash = constant_fill(calls.body.steps, fills)
         if clash is not None:
-            return f"{clash!r} of the text also stands in a call where no hole explains it"
+            return f"{clash!r} of the text also occurs in a call, and no hole explains it"
         if derived.refusal is not None:
             return derived.refusal.message
         known = self._known(key)

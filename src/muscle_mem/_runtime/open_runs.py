@@ -36,8 +36,8 @@ def _this_thread() -> object:
 def _unattributed_message(tool: Tool) -> str:
     if is_task_running():
         return (
-            f"{tool.name!r} was called from an asyncio task that belongs to no run, since it was started before the "
-            "run. Start the task in the agent."
+            f"{tool.name!r} was called from an asyncio task that does not belong to the run, since it was started "
+            "before the run. Start the task in the agent."
         )
     return (
         f"{tool.name!r} was called from a thread that belongs to no run. Wrap the thread's function: "

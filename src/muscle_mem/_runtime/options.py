@@ -35,7 +35,7 @@ def validated_answer(answer: Any, may_ask: bool = True) -> Any:
     if not may_ask and answer != "recorded":
         raise InvalidValueError(
             f"invalid answer=: expected 'recorded' or a function, got {answer!r}. A call of the engine cannot ask a "
-            "model for its answer alone; use a session, a task or an adapter."
+            "model only for its answer. Use a session, a task or an adapter."
         )
     return answer
 

@@ -211,7 +211,7 @@ def has_more_calls(session: AnySession) -> bool:
 
 
 def is_asked_for_answer(reason: Reason) -> bool:
-    """Return whether the model is asked for its answer alone."""
+    """Return whether the model is asked only for its answer."""
     return reason is Reason.HIT
 
 

@@ -16,9 +16,9 @@ from ..errors import InvalidTypeError, InvalidValueError, NotReadyError
 SUSPEND_SECONDS = 3_600.0
 NO_RUN = (
     "a task block ended, and no adapter has seen a model turn or a tool call in it, so nothing was recorded or "
-    "replayed. Likely causes: the agent has a model object, which never asks the provider, the client is not wrapped, "
-    "the middleware or capability is missing, or a thread that was started in the block makes the calls: wrap its "
-    "function in engine.bind(). The task: "
+    "replayed. Likely causes: the agent has a model object, which bypasses the provider; the client is not wrapped; "
+    "the middleware or capability is missing; a thread that was started in the block makes the calls without "
+    "engine.bind(). The task: "
 )
 
 

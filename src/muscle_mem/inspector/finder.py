@@ -1,6 +1,6 @@
 """Which trajectories a task would find, by its key, params and trust.
 
-Checks live in the program, so they are not asked.
+Checks are in the program, so they are not run.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ def test_l15_a_constant_that_equals_a_fill_prevents_the_template() -> None:
     desk("Get the price of Abc", "Get the price of Def")
     assert desk("Get the price of Ghi").status == "hit"
     told = desk.engine.explain("Get the price of EUR")
-    assert told.template == "no template: 'EUR' of the text also stands in a call where no hole explains it"
+    assert told.template == "no template: 'EUR' of the text also occurs in a call, and no hole explains it"
     assert desk("Get the price of EUR").status == "miss"
 
 

@@ -299,7 +299,7 @@ def test_l17_nothing_is_optional_where_nothing_is_learned_from_several_recording
 def test_l17_explain_says_that_a_step_is_optional_and_why() -> None:
     page = Page().teach("", "", "news", "news")
     text = str(page.engine.explain(TASK))
-    assert "step 2 (news) is optional (2 recordings with it, 2 without): skipped if its pre-check refuses" in text
+    assert "step 2 (news) is optional (2 recordings with it, 2 without): skipped if its pre-check fails" in text
     page = Page().teach("", "news", "news")
     text = str(page.engine.explain(TASK))
     assert "step 2 (news) is not optional (2 recordings with it, 1 without): missing: one more recording" in text

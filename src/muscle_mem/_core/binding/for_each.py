@@ -400,11 +400,11 @@ def why_not_whole(listed: Listed, recorded: ListState, limits: Sequence[Any]) ->
     count = len(listed.elements)
     for name, value in neighbors_of(listed.around):
         if says_more(name) and value and value != count and name not in recorded.more:
-            return f"the list goes on: {name} is {value!r}"
+            return f"the list is incomplete: {name} is {value!r}"
         if name in recorded.totals and type(value) is int and value != count:
             return f"the list has {count} elements, and {name} is {value}"
     if not recorded.is_limit and _is_limit(count, limits):
-        return f"the list has {count} elements, as many as were asked for"
+        return f"the list has {count} elements, the limit of the call"
     return ""
 
 

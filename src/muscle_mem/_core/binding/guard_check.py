@@ -172,7 +172,7 @@ def _tied(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
 
 def _known(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
     text = unknown_row(*_siblings(guard, output), _decoded(guard.data))
-    return f"a new record beside it ({safe_repr(text)})" if text else None
+    return f"an additional new record ({safe_repr(text)})" if text else None
 
 
 def _place(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
@@ -188,7 +188,7 @@ def _first(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
     if not _is_same(seen, value):
         return f"a record whose {field_text(field)} is {safe_repr(seen)}"
     if any(_is_same(part(element, field), value) for element in elements[:at]):
-        return f"a record behind another one whose {field_text(field)} is {safe_repr(value)}"
+        return f"a record after another one whose {field_text(field)} is {safe_repr(value)}"
     return None
 
 

@@ -67,9 +67,9 @@ def cut_short(output: Any, path: Sequence[int], keys: Sequence[bytes], recorded:
     more, totals, limits = recorded
     for name, value in neighbors_of(above):
         if says_more(name) and value and value != len(found) and name not in more:
-            return f"a list that goes on: {name} is {value!r}"
+            return f"an incomplete list: {name} is {value!r}"
         if name in totals and type(value) is int and value != len(found):
             return f"a list of {len(found)}, where {name} is {value}"
     if len(found) in limits:
-        return f"a list of {len(found)}, as many as were asked for"
+        return f"a list of {len(found)}, the limit of the call"
     return None

@@ -243,8 +243,8 @@ def warning_message(records: Sequence[StepRecord], finding: Finding) -> str:
     tool, name = records[finding.step].tool, finding.argument
     if finding.word == TEXT:
         return (
-            f"argument {name!r} of {tool!r} stands in free text of an output only. If others write that text, declare "
-            f"trusted=False there, or sink=[{name!r}]."
+            f"argument {name!r} of {tool!r} was found only in free text of an output. If others write that text, "
+            f"declare trusted=False on its tool, or sink=[{name!r}]."
         )
     return f"argument {name!r} of {tool!r} is {PHRASES[finding.word]}. Declare sink=[{name!r}] if it directs anything."
 

@@ -150,7 +150,7 @@ def line_up(readings: Sequence[Reading]) -> Template | str:
     """Return the template of two or more texts, or why they have none."""
     first = readings[0]
     if any(reading.skeleton != first.skeleton for reading in readings):
-        return "the texts differ beside numbers, dates, mail addresses, ids and capitalized words"
+        return "the texts differ in more than numbers, dates, mail addresses, ids and capitalized words"
     fixed: list[tuple[int, str]] = []
     holes: list[Hole] = []
     for at, slot in enumerate(first.slots):

@@ -332,7 +332,7 @@ class _FunctionWriter:
 
     def _guard(self, guard: Guard) -> Iterator[str]:
         if guard.kind:
-            yield f"{INDENT}# A replay asks here for {escaped(guard_value(guard), '')[:80]}."
+            yield f"{INDENT}# A replay requires here: {escaped(guard_value(guard), '')[:80]}."
             return
         wanted = decoded(guard.data)
         try:

@@ -121,7 +121,7 @@ class ShownOptional(msgspec.Struct, frozen=True):
         with_it = f"{self.has} recording{'s'[: self.has != 1]} with it, {self.lacks} without"
         if self.missing:
             return f"step {self.step} ({self.tool}) is not optional ({with_it}): missing: {self.missing}"
-        return f"step {self.step} ({self.tool}) is optional ({with_it}): skipped if its pre-check refuses"
+        return f"step {self.step} ({self.tool}) is optional ({with_it}): skipped if its pre-check fails"
 
 
 def leaf_id(step: int, leaf: int) -> bytes:

@@ -60,7 +60,7 @@ def line_up_calls(
     for parent, steps in zip(parents, bound, strict=True):
         clash = constant_fill(steps, parent.fills)
         if clash is not None:
-            return f"{clash!r} stands in a call where no hole explains it"
+            return f"{clash!r} occurs in a call, and no hole explains it"
         params = Params(parent.fills)
         doubtful, parts = params.ambiguous()
         if doubtful or parts:

@@ -89,7 +89,7 @@ class _Search:
                 if found is not None and (found.reversible or not used or not self._is_known(piece.value, at, ())):
                     return _step_problem(record, piece, f"is {found.how} of a secret")
                 if unbound and self._may_be_derived(piece, at, key_inputs):
-                    what = "looks random, stands in no task, param or output, and the agent read a secret"
+                    what = "looks random, is not part of the task, a param or an output, and the agent read a secret"
                     return _step_problem(record, piece, what)
         return self._snapshot_problem(recording)
 

@@ -25,16 +25,17 @@ from .seal import flow_problem, make_recording
 from .verdict import success_verdict
 
 NO_VALUE = (
-    "a hit has no value, since the agent returned something that no tool returned. Give Engine(result=...), return a "
-    "tool's output, or, if the value rests on the task, its params and the tools' results alone, give answer='recorded'"
+    "a hit has no value, since the agent returned something that no tool returned. Return a tool's output, or pass "
+    "Engine(result=...). If the value depends only on the task, its params and the tools' results, pass "
+    "answer='recorded'"
 )
 NOT_KEPT = (
-    "a hit has no value, since the answer is not stored: it is too large, it may contain a secret, or a tool's result "
-    "that it rests on cannot be stored, or there is none"
+    "a hit has no value, since the answer is not stored: it is too large, it may contain a secret, no tool returned a "
+    "result, or a tool's result cannot be stored"
 )
 UNCERTAIN_VALUE = (
     "a hit has no value until two recordings returned the output of the same step, since the agent returned one of "
-    "several outputs of a tool. Give Engine(result=...) to have it immediately"
+    "several outputs of a tool. Pass Engine(result=...) to get a value immediately"
 )
 
 

@@ -215,7 +215,7 @@ def _refusal(followed: Candidate, verdict: Verdict, stop: int) -> Refusal:
     known = " or ".join(category.removeprefix(WORD) for category in found.known)
     where = f" at {found.place!r}" if found.place else ""
     message = (
-        f"{tool!r} (step {verdict.at}) returned {seen}{where}, and no recording went on after that: recorded was "
-        f"{known}. One more recording makes it known, or declare answers='any'"
+        f"{tool!r} (step {verdict.at}) returned {seen}{where}, and no recording continued after that: recorded was "
+        f"{known}. The agent's run records it, or declare answers='any'"
     )
     return Refusal(reason, message, stop, tool, seen=seen, expected=known)

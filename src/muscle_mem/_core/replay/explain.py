@@ -221,12 +221,12 @@ def _of(ranked: CandidateSet, trajectory: ReadyTrajectory) -> list[Candidate]:
 def _around(ranked: CandidateSet, trajectory: ReadyTrajectory) -> str:
     """Return that a recording was made when checks of others failed (D3).
 
-    The text says what the recording is ranked behind.
+    The text says what the recording is ranked lower.
     """
     ids = {id for candidate in _of(ranked, trajectory) for id in candidate.row.refused}
     others = sorted({other.trajectory.id for other in ranked.candidates if other.id in ids} - {trajectory.id})
     whose = ", ".join(others) or "an earlier observation"
-    return f"; it was recorded when the checks of {whose} failed, and is ranked behind"
+    return f"; it was recorded when the checks of {whose} failed, and is ranked lower"
 
 
 def _consider(

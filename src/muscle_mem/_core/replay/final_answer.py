@@ -18,7 +18,7 @@ from ..run.effects import Effect, RunCallback
 from ..run.run import Run
 from ..tools.tool import Tool, ToolSpec
 
-ASKED = "all steps were replayed, and the model was asked for its answer alone"
+ASKED = "all steps were replayed, and the model was asked only for its answer"
 
 
 def answer_from(make: Any, name: str, run: Run) -> Generator[Effect, Any, tuple[Any, Source]]:

@@ -89,7 +89,9 @@ def _unfold(run: Run, trajectory: LoopTrajectory, number: int) -> Unfolded | Ref
     tool = trajectory.steps[span.start].tool.name if span.start < trajectory.length else planned.tool.name
 
     def refusal(why: str) -> Refusal:
-        message = f"the loop over the list that {planned.tool.name!r} (step {span.source}) returned cannot go on: {why}"
+        message = (
+            f"the loop over the list that {planned.tool.name!r} (step {span.source}) returned cannot continue: {why}"
+        )
         return Refusal(Reason.LOOP_UNCLEAR, message, span.start, tool, seen=why)
 
     if span.source in run.progress.skipped:

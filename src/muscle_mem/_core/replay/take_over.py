@@ -27,7 +27,7 @@ from .selection import Selection
 
 _TOLD = (Reason.PROBATION, Reason.FLOW_UNCLEAR)
 _CHECKED = (Reason.CHECK_REFUSED, Reason.CHECK_ERROR)
-_NOT_CONTINUED = Refusal(Reason.NO_CANDIDATE, "the generalized trajectory cannot go on here")
+_NOT_CONTINUED = Refusal(Reason.NO_CANDIDATE, "the generalized trajectory cannot continue here")
 
 
 def take_over(

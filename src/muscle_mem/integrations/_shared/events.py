@@ -31,7 +31,7 @@ class AdapterEvents:
     def unconfirmed(self, tool: str) -> None:
         """Report, once for each tool, that nothing confirms its calls."""
         message = (
-            f"{tool!r} needs an approval and has a pre-check, and nothing asks that check again when the call is "
+            f"{tool!r} needs an approval and has a pre-check, and nothing runs the check again when the call is "
             f"approved. The adapter for {self._framework} does not replay it. Add the guardrail of the adapter to it."
         )
         self._warn_once("unconfirmed_tool", tool, message)
@@ -44,8 +44,8 @@ class AdapterEvents:
             doing: What the adapter was about.
         """
         message = (
-            f"the adapter for {self._framework} failed in {doing} and stepped aside: {_shown(error)}. The run goes on "
-            "without the engine and is not learned."
+            f"the adapter for {self._framework} failed in {doing}: {_shown(error)}. The run continues without the "
+            "engine and is not learned."
         )
         hosted.notice(self._engine, "warning", "adapter_failed", message)
 

@@ -23,7 +23,7 @@ from .offers import Offers
 from .turns import ModelTurn
 
 POLL_SECONDS = 0.001
-CHANGED = "what its pre-check looks at has changed since the call was proposed"
+CHANGED = "what its pre-check captures has changed since the call was proposed"
 
 
 class HostedRun:

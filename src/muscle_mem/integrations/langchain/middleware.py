@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 Returned: TypeAlias = "ToolMessage | Command[Any]"
 BEHIND: Final = (
-    "middleware behind MuscleMemoryMiddleware changed the {what} of a request, which the task would not contain. List "
-    "MuscleMemoryMiddleware behind it"
+    "middleware after MuscleMemoryMiddleware changed the {what} of a request, so the task would lack it. List "
+    "MuscleMemoryMiddleware after that middleware"
 )
 UNREADABLE: Final = "the result of the call could not be read"
 MAX_OPEN: Final = 4_000

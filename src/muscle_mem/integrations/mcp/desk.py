@@ -251,7 +251,7 @@ class Desk:
         if waits:
             assert outcome.trajectory_id is not None
             command = approve_command((outcome.trajectory_id,), served.store_url(self.engine()))
-            message = f"before its first replay, a person is asked, or approves it: {command}"
+            message = f"before its first replay, a person must approve it: {command}"
         self._answer_done(exchange, outcome.learned, reason, message, waits=waits)
 
     def _waits(self, recording: Recording) -> bool:

@@ -79,7 +79,7 @@ _TOOLS: tuple[dict[str, Any], ...] = (
             "type": "object",
             "properties": {
                 "succeeded": {"type": "boolean", "description": "Whether the task was done."},
-                "answer": {**_TEXT, "description": "Your answer to the user, if it rests on results of tools alone."},
+                "answer": {**_TEXT, "description": "Your answer to the user, if it depends only on results of tools."},
                 "calls": {
                     "type": "array",
                     "items": _TEXT,

@@ -146,8 +146,8 @@ class ServerTools:
             raise CheckCallError(f"the tool {name!r} of the check is not among the tools of the server")
         if effect.name != "read":
             raise CheckCallError(
-                f"the tool {name!r} of the check does not only read ({effect.name}: {effect.origin}). If it does, say "
-                f'so in the rules: [tools.{name}] effect = "read"'
+                f"the tool {name!r} of the check may have an effect ({effect.name}: {effect.origin}). If it only "
+                f'reads, declare it in the rules: [tools.{name}] effect = "read"'
             )
         params: dict[str, Any] = {"name": name, "arguments": arguments}
         if self._protocol:

@@ -178,7 +178,7 @@ class PageWatch:
         if dialog.type == "beforeunload":
             return True, None
         self._surprised(
-            f"the dialog {message[:200]!r} was dismissed, because nothing says how to answer it. Call "
+            f"the dialog {message[:200]!r} was dismissed, because no answer was declared. Call "
             "page.answer_dialog(message) before the action that opens it"
         )
         return False, None
