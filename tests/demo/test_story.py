@@ -39,7 +39,7 @@ SIGHT: dict[str, Any] = {
     [
         ({"sees": "button 5 of 5"}, "button 2 of 5", "button 5 of 5"),
         ({"page": {"button": 5, "textbox": 2, "link": 1}}, "0 links, 1 textbox on the page", "1 link, 2 textboxes on"),
-        ({"given": []}, "button 2 of 5, next to Genre, Year = 2011", "button 2 of 5, alone"),
+        ({"given": []}, "the other fields in the order Genre, Year = 2011", "no other fields"),
         ({"place": [12, 207]}, "button 2 of 5 at pixel 12, 176", "button 2 of 5 at pixel 12, 207"),
         ({"filled": True}, "an empty field", "a field with a text"),
         ({"offers": 1}, "0 options", "1 options"),
@@ -53,9 +53,9 @@ def test_a_failed_check_is_said_in_plain_words(change: dict[str, Any], expected:
 
 
 def test_a_target_that_is_gone_or_twice_there_is_said_in_plain_words() -> None:
-    for found, said in (("none", "no such button"), ("2", "2 buttons like it")):
+    for found, said in (("none", "none"), ("2", "2, so it is unclear which one to use")):
         seen = {"sees": f"expected one such thing, the page shows {found}"}
-        assert difference(SIGHT, seen) == ("the recorded one, button 2 of 5", said)
+        assert difference(SIGHT, seen) == ("one such button", said)
 
 
 def action(verb: str, target: str, text: str = "", by_agent: bool = True, page: int = 40) -> PageAction:
@@ -178,11 +178,23 @@ def test_measured_seconds_of_a_model_take_the_place_of_assumed_ones() -> None:
 def test_long_lines_are_wrapped_below_their_column() -> None:
     out = io.StringIO()
     lines = Lines(Console(file=out, width=60), TASKS[0], is_script=True)
-    lines.began(Stage.OTHER, "do it", is_known=False)
-    lines.ended(a_run(Stage.OTHER, "miss", [], stop=Stop(1, "a long text " * 5, "another text " * 5)))
+    lines.began(Stage.SAME, "do it", is_known=False)
+    lines.ended(a_run(Stage.SAME, "miss", [], stop=Stop(1, "a long text " * 5, "another text " * 5)))
     said = out.getvalue().splitlines()
     assert max(map(len, said)) <= 60
     assert all(line.startswith(" " * 23) for line in said[2:])
+
+
+def test_a_run_with_other_data_shows_them() -> None:
+    out = io.StringIO()
+    lines = Lines(Console(file=out, width=100), TASKS[0], is_script=True)
+    for stage in (Stage.SAME, Stage.OTHER, Stage.OTHER_AGAIN):
+        lines.ended(a_run(stage, "hit", [], instruction=f"{stage.value} for Ann"))
+    assert [f"{stage.value} for Ann" in out.getvalue() for stage in (Stage.SAME, Stage.OTHER, Stage.OTHER_AGAIN)] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_task_that_is_known_is_not_called_new() -> None:

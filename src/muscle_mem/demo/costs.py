@@ -23,15 +23,16 @@ class Price:
 
 PRICES = (Price("gpt-4o-mini", 0.15, 0.60), Price("gpt-4.1", 2.00, 8.00))
 TOKEN_SOURCE = (
-    f"Tokens: {CHARACTERS_PER_TOKEN} characters each, OpenAI's rule of thumb. Counted is the text that this demo sends "
-    "to a model before each step: task, tools, the pages so far. No screenshots, no prompt caching."
+    f"Tokens: {CHARACTERS_PER_TOKEN} characters each, OpenAI's rule of thumb. The text counted is what this demo sends "
+    "to a model before each step: the task, the tools and the pages since the model was asked in this run. Not counted: "
+    "screenshots, prompt caching, and the list of replayed steps that an agent gets when it takes over."
 )
 PRICE_SOURCE = "List prices (openai.com/api/pricing), in dollars for a million tokens in and out: {}.".format(
     "; ".join(f"{price.model} {price.tokens_in:.2f} and {price.tokens_out:.2f}" for price in PRICES)
 )
 ASSUMED_SECONDS = (
-    f"Seconds: {SECONDS_PER_CALL:g} a call are assumed. Published: 1.5 to 4 s a call of a browser agent "
-    "(datarekha.com, Computer-use latency engineering, 2026)."
+    f"Seconds: {SECONDS_PER_CALL:g} a call are an assumption, within the 1.5 to 4 s that are published for browser "
+    "agents (datarekha.com, Computer-use latency engineering, 2026)."
 )
 MEASURED_SECONDS = "Seconds: {seconds:.1f} a call were measured in this run."
 

@@ -23,7 +23,12 @@ def next_lines(store: str | None) -> list[str]:
     if any(importlib.util.find_spec(name) is None for name in INSPECTOR_NEEDS):
         lines.append(f"  {shlex.quote(sys.executable)} -m pip install 'muscle-mem[inspector]'")
     lines.append(f"  {program} inspect --store {shlex.quote(store)}")
-    return [*lines, "Or run the demo again: it starts with what is recorded."]
+    return [
+        *lines,
+        "Or run the demo again: it starts with what is recorded, and the agent is not asked:",
+        f"  {program} demo --store {shlex.quote(store)}",
+        "For an agent of yours, see the tutorial and the page of your framework in the documentation.",
+    ]
 
 
 def _program() -> str:

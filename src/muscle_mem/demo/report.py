@@ -25,14 +25,14 @@ HEADINGS = {
     Stage.OTHER: "The same task with other data.",
     Stage.OTHER_AGAIN: "That data again.",
     Stage.CHANGED: "The page has changed: {changed}.",
-    Stage.CHANGED_AGAIN: "The changed page again.",
-    Stage.OLD: "The old page again.",
+    Stage.CHANGED_AGAIN: "The changed page again. What the agent did there was recorded.",
+    Stage.OLD: "The old page again: both pages are recorded now.",
 }
 _LABEL = "  {:<20} "
 REASONS = {
     "new_task": "",
     "first_check_refused": "",
-    "unconfirmed": "no replay, because the choice of the last step may depend on the data",
+    "unconfirmed": "not replayed: the agent chose among alternatives, and may choose another one for other data",
 }
 
 
@@ -115,6 +115,8 @@ class Acts:
         elif run.steps:
             kept, own = steps_text(run.steps), steps_text(len(run.by_agent))
             text, style = f"Done in {took}: {kept} replayed, {own} by the agent{recorded}.", "yellow"
+            if self._is_script:
+                text += f" This saves about {seconds_text(run.steps * SECONDS_PER_CALL)} of a model."
         else:
             text, style = f"Done in {took}: {steps_text(len(run.by_agent))} by the agent{recorded}.", "cyan"
             if self._is_script:
@@ -153,12 +155,14 @@ class Lines:
         lines = []
         if run.stage is Stage.CHANGED:
             lines.append((f"change: {self._task.changed}", ""))
+        if run.stage is Stage.OTHER:
+            lines.append((run.instruction, "dim"))
         if run.stop is not None:
             lines.append((stop_text(run), "yellow"))
         elif REASONS.get(run.reason):
             lines.append((REASONS[run.reason], "yellow"))
         took = seconds_text(run.seconds)
-        model = f" (a model: {_model_seconds(run)} more)" if self._is_script else ""
+        model = f" (with a model about {_model_seconds(run)} longer)" if self._is_script else ""
         if run.hit:
             lines.append((f"replayed {steps_text(run.steps)} in {took}", "green"))
         elif run.status == "failed":

@@ -66,8 +66,8 @@ def difference(expected: Snapshot, seen: Snapshot) -> tuple[str, str]:
     if "tag" not in seen:  # The target was not found.
         role = str(expected.get("sees")).partition(" ")[0]
         number = str(seen.get("sees")).rpartition(" ")[2]
-        found = f"no such {role}" if number == "none" else f"{_count(number, role)} like it"
-        return f"the recorded one, {expected.get('sees')}", found
+        found = "none" if number == "none" else f"{number}, so it is unclear which one to use"
+        return f"one such {role}", found
     for name, words in _WORDS.items():
         if name in expected and name in seen and expected[name] != seen[name]:
             return words(expected, seen, name), words(seen, expected, name)
@@ -90,7 +90,7 @@ def _count(number: object, kind: str) -> str:
 
 def _fields(one: Snapshot, _other: Snapshot, name: str) -> str:
     held = ", ".join(f"{field} = {state}" if state else str(field) for field, state in one[name])
-    return f"{one['sees']}, next to {held}" if held else f"{one['sees']}, alone"
+    return f"the other fields in the order {held}" if held else "no other fields"
 
 
 def _cards(one: Snapshot, other: Snapshot, name: str) -> str:

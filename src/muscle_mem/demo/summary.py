@@ -14,10 +14,10 @@ from .costs import ASSUMED_SECONDS, MEASURED_SECONDS, PRICE_SOURCE, PRICES, SECO
 from .printing import print_line, print_paragraph, seconds_text
 from .stages import Run, Stage
 
-ASKED = "agent asked in: runs in which the agent did all or some steps. In the others it was not asked."
+ASKED = "runs with the agent: it did all or some of the steps. In the other runs it was not asked."
 WRONG = (
-    "wrong actions: steps on another element, or with another text, than the task asks for, and tasks that were not "
-    "done. Replayed steps are examined like those of the agent."
+    "wrong actions: steps on the wrong element or with the wrong text, and tasks that were not done. The demo judges "
+    "every step with the answers of the pages, replayed or not, and the engine does not see these judgments."
 )
 WRONG_OF_A_MODEL = (
     "wrong actions: tasks that were not done. Single steps are not examined, since a model may choose another order."
@@ -83,7 +83,11 @@ def print_summary(
     print_line(console, f"What a model as the agent would cost for these {len(every)} runs (estimated)", "bold")
     console.print(costs(every, seconds_per_call or SECONDS_PER_CALL))
     measured = MEASURED_SECONDS.format(seconds=seconds_per_call) if seconds_per_call else ASSUMED_SECONDS
-    for line in (measured, TOKEN_SOURCE, PRICE_SOURCE):
+    hits = sum(run.hit for run in every)
+    share = (
+        f"Saved: {hits} of these {len(every)} runs were complete replays. The share depends on how often tasks repeat."
+    )
+    for line in (share, measured, TOKEN_SOURCE, PRICE_SOURCE):
         print_paragraph(console, line, " ", "dim")
 
 
@@ -91,7 +95,7 @@ def happened(runs: Mapping[str, Sequence[Run]]) -> Table:
     """Return a table with runs, steps, wrong actions and changed pages, by task."""
     table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column(" task", no_wrap=True)
-    for heading in ("runs", "agent\nasked in", "steps", "of these\nreplayed", "wrong\nactions"):
+    for heading in ("runs", "runs with\nthe agent", "steps", "steps\nreplayed", "wrong\nactions"):
         table.add_column(heading, justify="right")
     table.add_column("when the page had changed")
     for title, own in runs.items():
@@ -102,7 +106,7 @@ def happened(runs: Mapping[str, Sequence[Run]]) -> Table:
         )
     every = Totals.of([run for own in runs.values() for run in own])
     table.add_section()
-    stopped = f"{every.stopped} of {every.changed} replays stopped"
+    stopped = f"{every.stopped} of {every.changed} changes noticed"
     table.add_row(" all", *_figures(every), stopped if every.stopped else "all replayed", style="bold")
     return table
 
@@ -152,11 +156,11 @@ def _changed(run: Run) -> str:
 
 def _mean_times(runs: Sequence[Run]) -> str:
     means = []
-    for what, status in (("a complete replay", "hit"), ("a run by the agent alone", "miss")):
+    for what, status in (("a complete replay", "hit"), ("a run of the agent alone", "miss")):
         seconds = [run.seconds for run in runs if run.status == status]
         if seconds:
             means.append(f"{what} took {seconds_text(sum(seconds) / len(seconds))}")
-    return f"Measured: {', '.join(means)} on average." if means else ""
+    return f"Measured, without loading the page: {', '.join(means)} on average." if means else ""
 
 
 def _dollars(amount: float) -> str:
