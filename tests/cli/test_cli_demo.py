@@ -56,7 +56,8 @@ def commands_after_the_demo(store: str, monkeypatch: pytest.MonkeyPatch) -> list
 def test_the_command_named_after_the_demo_opens_its_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     store = str(tmp_path / "a demo.db")
     Engine(store).close()
-    *install, inspect = commands_after_the_demo(store, monkeypatch)
+    *install, inspect, again = commands_after_the_demo(store, monkeypatch)
+    assert again == [*inspect[: inspect.index("inspect")], "demo", "--store", store]
     has_inspector = all(map(importlib.util.find_spec, ("starlette", "uvicorn", "jinja2", "PIL")))
     assert install == ([] if has_inspector else [[sys.executable, "-m", "pip", "install", "muscle-mem[inspector]"]])
     if not has_inspector:
@@ -71,7 +72,7 @@ def test_the_command_named_after_the_demo_opens_its_store(monkeypatch: pytest.Mo
 
 def test_without_the_inspector_the_demo_names_its_installation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    install, inspect = commands_after_the_demo(str(tmp_path / "demo.db"), monkeypatch)
+    install, inspect, _ = commands_after_the_demo(str(tmp_path / "demo.db"), monkeypatch)
     assert install == [sys.executable, "-m", "pip", "install", "muscle-mem[inspector]"]
     assert "inspect" in inspect
 
@@ -90,7 +91,7 @@ def test_the_named_command_starts_the_program_that_ran(monkeypatch: pytest.Monke
     ):
         monkeypatch.setattr(sys, "argv", [started, "demo"])
         monkeypatch.setenv("PATH", on_path)
-        assert commands_after_the_demo("demo.db", monkeypatch)[-1][: len(named) + 1] == [*named, "inspect"]
+        assert commands_after_the_demo("demo.db", monkeypatch)[-2][: len(named) + 1] == [*named, "inspect"]
 
 
 class Terminal(io.StringIO):

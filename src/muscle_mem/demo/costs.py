@@ -24,8 +24,8 @@ class Price:
 PRICES = (Price("gpt-4o-mini", 0.15, 0.60), Price("gpt-4.1", 2.00, 8.00))
 TOKEN_SOURCE = (
     f"Tokens: {CHARACTERS_PER_TOKEN} characters each, OpenAI's rule of thumb. The text counted is what this demo sends "
-    "to a model before each step: the task, the tools and the pages since the model was asked in this run. Not counted: "
-    "screenshots, prompt caching, and the list of replayed steps that an agent gets when it takes over."
+    "to a model before each step: the task, the tools and the pages since the model was asked in this run. "
+    "Not counted: screenshots, prompt caching, and the list of replayed steps that an agent gets when it takes over."
 )
 PRICE_SOURCE = "List prices (openai.com/api/pricing), in dollars for a million tokens in and out: {}.".format(
     "; ".join(f"{price.model} {price.tokens_in:.2f} and {price.tokens_out:.2f}" for price in PRICES)

@@ -16,8 +16,8 @@ from .stages import Run, Stage
 
 ASKED = "runs with the agent: it did all or some of the steps. In the other runs it was not asked."
 WRONG = (
-    "wrong actions: steps on the wrong element or with the wrong text, and tasks that were not done. The demo judges "
-    "every step with the answers of the pages, replayed or not, and the engine does not see these judgments."
+    "wrong actions: steps on the wrong element or with the wrong text, and tasks that were not done. Every "
+    "step, replayed or not, is compared with what the script would do on that page. The engine does not see this."
 )
 WRONG_OF_A_MODEL = (
     "wrong actions: tasks that were not done. Single steps are not examined, since a model may choose another order."
@@ -84,9 +84,7 @@ def print_summary(
     console.print(costs(every, seconds_per_call or SECONDS_PER_CALL))
     measured = MEASURED_SECONDS.format(seconds=seconds_per_call) if seconds_per_call else ASSUMED_SECONDS
     hits = sum(run.hit for run in every)
-    share = (
-        f"Saved: {hits} of these {len(every)} runs were complete replays. The share depends on how often tasks repeat."
-    )
+    share = f"Saved: {hits} of these {len(every)} runs were complete replays. It depends on how often tasks repeat."
     for line in (share, measured, TOKEN_SOURCE, PRICE_SOURCE):
         print_paragraph(console, line, " ", "dim")
 
