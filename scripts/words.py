@@ -64,6 +64,7 @@ def main(arguments: list[str]) -> int:
     counts: Counter[str] = Counter()
     for path in files(places):
         for line, text in prose(path):
+            text = without_capitals(text)
             for word, pattern in PATTERNS.items() if ANY.search(text) else ():
                 for found in pattern.finditer(text):
                     counts[word] += 1
@@ -89,7 +90,8 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
     if path.suffix == ".md":
         yield from enumerate(without_code(text).split("\n"), 1)
         return
-    if not ANY.search(text) and not ANY.search(without_names(text)):
+    lower = without_capitals(text)
+    if not ANY.search(lower) and not ANY.search(without_names(lower)):
         return  # most files: to read them in tokens takes long
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in (tokenize.COMMENT, tokenize.STRING) or tokenize.tok_name[token.type] == "FSTRING_MIDDLE":
@@ -102,6 +104,11 @@ def without_names(text: str) -> str:
     if not any(map(str.isspace, text)):
         return ""
     return re.sub(r"%\(\w+\)s", "", re.sub(r"\{[^{}\n]*\}", "", text))
+
+
+def without_capitals(text: str) -> str:
+    """A text whose words begin with a small letter, so that a phrase is found at the beginning of a sentence."""
+    return re.sub(r"\b(?!None\b)[A-Z](?=[a-z])", lambda found: found.group().lower(), text)
 
 
 def without_code(text: str) -> str:

@@ -179,7 +179,7 @@ class Reporter(ForkSafeLock):
             self._emit_run_event(run, outcome)
 
     def _tell_quarantine(self, run: Run, outcome: Outcome) -> None:
-        """Tell once a minute how often the agent ran because of quarantines."""
+        """Report once a minute how often the agent ran because of quarantines."""
         with self._lock:
             if self._quarantines is None:
                 from .quarantine_notices import QuarantineNotices

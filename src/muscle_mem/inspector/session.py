@@ -13,8 +13,8 @@ BYTES = 32
 class Session:
     """The secrets of one process.
 
-    Whoever has the token gets the cookie, once. Cookies know no ports, so the name of the cookie is different in each
-    process: two inspectors in one browser do not overwrite each other's.
+    The first browser that presents the token gets the cookie. Cookies apply to all ports of a host, so the name of the
+    cookie is different in each process: two inspectors in one browser do not overwrite each other's cookies.
     """
 
     def __init__(self) -> None:

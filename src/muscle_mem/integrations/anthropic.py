@@ -1,7 +1,7 @@
-"""An adapter for clients of Anthropic: `wrap_anthropic(Anthropic(), engine)`.
+"""Anthropic clients that record and replay: `client = wrap_anthropic(Anthropic(), engine)`.
 
-The copy that is returned replays the tool calls of tasks that it knows, through your own loop. See the page "Anthropic
-client" of the documentation.
+The returned copy replays the tool calls of known tasks through your loop. See the page "Anthropic client" of the
+documentation.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ def wrap_anthropic(
 ) -> ClientT:
     """Return a copy of a client that replays the tool calls of known tasks.
 
-    Messages are replayed; all other requests are sent as before. The given client is not changed, and both send by its
+    Messages are replayed. All other requests are sent as before. The original client is not changed, and both use its
     HTTP client.
 
     Args:
         client: An `Anthropic` or `AsyncAnthropic` client, or another client of the package.
         engine: The engine that records and replays.
-        answer: Where the final answer of a hit comes from: None or "auto" (the recorded one if the tools returned what
-            they did), "model", or a function of the results.
+        answer: The source of a hit's final answer: None or "auto" (the recorded answer if the tools' results are as
+            recorded, otherwise the model), "model", or a function of the results.
         tools: The names of the tools that your loop can call. By default, those of each request.
-        rejoin: Whether a run goes back to the replay after the model made a step itself.
+        rejoin: Whether a stopped replay resumes after the model has made another call.
 
     Returns:
         The copy.

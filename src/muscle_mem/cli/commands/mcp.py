@@ -57,7 +57,7 @@ def mcp(
         command=command, url=url, headers=_headers(headers), rules=rules, scope=scope, prefix=prefix
     )
     name = named_store(store)
-    with store_errors():  # At once, and not at the first task.
+    with store_errors():  # Open it immediately, and not at the first task.
         opened = None if name is None else open_store(name, signing_key=signing_key())
 
     def make_engine(chosen: str) -> Any:

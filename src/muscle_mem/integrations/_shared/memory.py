@@ -55,9 +55,9 @@ class Memory:
     Args:
         engine: The engine.
         framework: The name of the framework, for messages.
-        answer: Where the final answer of a hit comes from: None or "auto", "model", or a function of the results.
+        answer: The source of a hit's final answer: None or "auto", "model", or a function of the results.
         tools: The names of the tools that this agent has. By default, those of each request.
-        rejoin: Whether a run goes back to the replay after steps of the model's own.
+        rejoin: Whether a stopped replay resumes after the model has made another call.
         confirms: Whether the adapter calls `confirm` right before each tool call.
 
     Raises:
@@ -166,7 +166,7 @@ class Memory:
         return (yield from run.go_on())
 
     def _offer(self, run: HostedRun, request: ModelRequest) -> None:
-        """Tell a run which tools its agent has now."""
+        """Report to a run which tools its agent has now."""
         self._offers.see(request.tools)
         names = [offer.name for offer in request.tools] if self.tools is None else list(self.tools)
         unconfirmed = self._offers.unconfirmed(request.tools, confirms=self.confirms)

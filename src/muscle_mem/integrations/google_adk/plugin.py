@@ -68,18 +68,18 @@ class Bounded(OrderedDict[Any, Any]):
 
 
 class MuscleMemoryPlugin(BasePlugin):
-    """Memory for the agents of a runner of ADK.
+    """Plugin that records and replays the tool calls of the agents of an ADK runner.
 
-    Add it to the app, `App(..., plugins=[MuscleMemoryPlugin(engine)])`. The runner then makes the tool calls of a
-    recorded run, without the model, with the confirmations, callbacks and events of the framework. Each agent of a run
-    has a separate recording, which ends where it hands over to another.
+    Add it to the app, `App(..., plugins=[MuscleMemoryPlugin(engine)])`. On a hit, the runner makes the recorded tool
+    calls without the model, with the confirmations, callbacks and events of the framework. Each agent of a run has a
+    separate recording, which ends where it hands over to another agent.
 
     Args:
         engine: The engine that records and replays.
-        answer: Where the final answer of a hit comes from. None or "auto": the recorded answer if this run's results
-            equal the recorded ones, else the model; "model": always the model; or a function of this run's results.
+        answer: The source of a hit's final answer. None or "auto": the recorded answer if this run's results equal the
+            recorded ones, otherwise the model. "model": always the model. Or a function of this run's results.
         tools: The names of the tools that may be replayed. By default, all tools of the request.
-        rejoin: Whether a run that has left the replay returns to it after steps of the model's own.
+        rejoin: Whether a stopped replay resumes after the model has made another call.
         name: The name of the plugin in the runner.
     """
 

@@ -58,16 +58,16 @@ class Plan(msgspec.Struct, eq=False):
 class MuscleMemoryMiddleware(AgentMiddleware[Any, Any]):
     """Middleware that records and replays the tool calls of an agent.
 
-    Pass it in `create_agent(..., middleware=[...])`: behind middleware that writes instructions or messages, such as
+    Pass it in `create_agent(..., middleware=[...])`: after middleware that writes instructions or messages, such as
     `dynamic_prompt`, and before middleware that asks a person or changes tool calls, such as
     `HumanInTheLoopMiddleware`.
 
     Args:
         engine: The engine that records and replays.
-        answer: Where the final answer of a hit comes from: "auto" (the default), "model", or a function that gets the
-            results of the run.
+        answer: The source of a hit's final answer: "auto" (the default), "model", or a function that gets the results
+            of the run.
         tools: The names of the tools that the agent has. By default, those of each request.
-        rejoin: Whether a run goes back to the replay after steps of the model's own.
+        rejoin: Whether a stopped replay resumes after the model has made another call.
     """
 
     __module__ = "muscle_mem.integrations.langchain"

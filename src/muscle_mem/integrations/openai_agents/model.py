@@ -28,18 +28,16 @@ Answer = Callable[..., Any] | str | None
 
 
 class MuscleMemoryModel(Model):
-    """A model whose turns are replayed or recorded.
+    """A model whose turns are recorded, and replayed if the engine knows the task.
 
-    They are replayed if the engine knows the task.
-
-    Use it for an agent whose `model` is an object: such an agent never asks the provider of the run.
+    Use it for an agent whose `model` is an object: such an agent bypasses the provider of the run.
 
     Args:
         model: The model to ask.
         engine: The engine.
-        answer: Where the final answer of a hit comes from: None or "auto", "model", or a function of the results.
+        answer: The source of a hit's final answer: None or "auto", "model", or a function of the results.
         tools: The names of the tools of the agent; by default, those of each request.
-        rejoin: Whether the replay goes on after steps of the model's own.
+        rejoin: Whether a stopped replay resumes after the model has made another call.
 
     Raises:
         InvalidTypeError: An argument has the wrong type.
@@ -170,7 +168,7 @@ class MuscleMemoryModel(Model):
         return None
 
     async def _said(self, turn: ModelTurn, given: Mapping[str, Any], output: Sequence[Any], usage: Any) -> None:
-        """Tell the memory what the model said."""
+        """Report the response of the model to the memory."""
         if turn.kind != "ask":
             return
         try:
@@ -209,18 +207,18 @@ class MuscleMemoryModel(Model):
 
 
 class MuscleMemoryProvider(ModelProvider):
-    """A provider whose models are replayed where the engine knows the task.
+    """A provider whose models are recorded, and replayed if the engine knows the task.
 
-    Give it as `RunConfig(model_provider=MuscleMemoryProvider(engine))`. It serves all agents of a run, those that take
-    over by a hand-off and those that are tools too, unless the `model` of an agent is an object: wrap that in
+    Pass it as `RunConfig(model_provider=MuscleMemoryProvider(engine))`. It serves all agents of a run, including those
+    behind hand-offs and those used as tools. If the `model` of an agent is an object, wrap the object in
     MuscleMemoryModel.
 
     Args:
         engine: The engine.
         provider: The provider of the real models. By default, the SDK's own.
-        answer: Where the final answer of a hit comes from: None or "auto", "model", or a function of the results.
+        answer: The source of a hit's final answer: None or "auto", "model", or a function of the results.
         tools: The names of the tools of the agents; by default, those of each request.
-        rejoin: Whether the replay goes on after steps of the model's own.
+        rejoin: Whether a stopped replay resumes after the model has made another call.
 
     Raises:
         InvalidTypeError: An argument has the wrong type.

@@ -43,13 +43,14 @@ def memory_page(
     sink: bool = False,
     effects: Mapping[str, str] | None = None,
 ) -> RootPage:
-    """Return a page that is used like one of Playwright, and recorded and replayed.
+    """Return a page whose actions are recorded and replayed.
 
-    Use it in the agent in place of the page. Each action checks, in a replay, that its element is the recorded one: its
-    role, name and text, and whether it is visible and enabled. Its place does not count. What is not among the actions
-    passes through to the real page. If it may act, such as `evaluate`, the run is not learned.
+    Use it in the agent in place of the Playwright page. Before each replayed action, the engine checks that its element
+    is the recorded one: its role, name and text, and whether it is visible and enabled. Its place does not count.
+    Everything that is not an action passes through to the real page. If it may act, such as `evaluate`, the run is not
+    learned.
 
-    With several pages on one engine, say which one a call acts on: `engine(task, context=page)`.
+    If an engine has several pages, pass the page of a call: `engine(task, context=page)`.
 
     Args:
         engine: The engine.
@@ -57,9 +58,9 @@ def memory_page(
         allow: Names of what may be used without being recorded, such as "evaluate" or "keyboard".
         wait: How many seconds a replay waits for the recorded element.
         pre_check: Your checks, by the name of the action. They must pass in addition to the ready-made ones. A capture
-            gets those of `page` and the arguments of the action that it names.
-        trusted: False if texts that are read from pages are those of others; see `Engine.tool`.
-        sink: Whether what is typed, chosen, uploaded or opened decides where something goes; see `Engine.tool`.
+            can name the parameter `page` and the arguments of the action.
+        trusted: False if the texts of pages are texts of others; see `Engine.tool`.
+        sink: Whether values that are typed, chosen, uploaded or opened decide where something goes; see `Engine.tool`.
         effects: Effects by the name of the action, such as {"click": "irreversible"}: `Engine(approve=...)` is then
             asked before each replayed click.
 

@@ -19,18 +19,18 @@ TYPED_ANSWER: Final = "StructuredOutputTool"
 
 
 class MuscleMemoryPlugin(Plugin):
-    """Memory for an agent of Strands.
+    """Plugin that records and replays the tool calls of a Strands agent.
 
-    Add it to the agent, `Agent(..., plugins=[MuscleMemoryPlugin(engine)])`, behind plugins that change its model. The
-    agent's own loop then makes the tool calls of a recorded run, without the model, with the hooks, interrupts and
-    streaming of the framework.
+    Add it to the agent, `Agent(..., plugins=[MuscleMemoryPlugin(engine)])`, after plugins that change its model. On a
+    hit, the agent's loop makes the recorded tool calls without the model, with the hooks, interrupts and streaming of
+    the framework.
 
     Args:
         engine: The engine that records and replays.
-        answer: Where the final answer of a hit comes from. None or "auto": the recorded answer if this run's results
-            equal the recorded ones, else the model; "model": always the model; or a function of this run's results.
+        answer: The source of a hit's final answer. None or "auto": the recorded answer if this run's results equal the
+            recorded ones, otherwise the model. "model": always the model. Or a function of this run's results.
         tools: The names of the tools that may be replayed. By default, all tools of the request.
-        rejoin: Whether a run that has left the replay returns to it after steps of the model's own.
+        rejoin: Whether a stopped replay resumes after the model has made another call.
     """
 
     __module__ = "muscle_mem.integrations.strands"

@@ -48,7 +48,7 @@ _MESSAGES: tuple[tuple[type[psycopg.Error], str, str], ...] = (
     ),
 )
 
-# Classes of SQLSTATE. Whoever gets an error of the first kind has no connection any more; 25P03 and 25P04 end one, too.
+# Classes of SQLSTATE. An error of the first kind means that the connection has ended; 25P03 and 25P04 end one, too.
 _ENDED = ("08", "57P", "25P03", "25P04")
 _REFUSES_WRITES = ("25006", "0A000")
 
