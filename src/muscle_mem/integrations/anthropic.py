@@ -1,4 +1,4 @@
-"""Anthropic clients that record and replay: `client = wrap_anthropic(Anthropic(), engine)`.
+"""Anthropic clients that record and replay: `wrap_anthropic(client, engine)`.
 
 The returned copy replays the tool calls of known tasks through your loop. See the page "Anthropic client" of the
 documentation.

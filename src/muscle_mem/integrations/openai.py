@@ -1,4 +1,4 @@
-"""OpenAI clients that record and replay: `client = wrap_openai(OpenAI(), engine)`.
+"""OpenAI clients that record and replay: `wrap_openai(client, engine)`.
 
 The returned copy replays the tool calls of known tasks through your loop. See the page "OpenAI client" of the
 documentation.

@@ -43,7 +43,7 @@ class Waiting(msgspec.Struct):
 
 
 def review(request: Request) -> Response:
-    """List what waits for a review among some of the trajectories, the newest first."""
+    """List what waits for approval among some of the trajectories, the newest first."""
     inspector = inspector_of(request)
     after = next_after = sequence_number(request.query_params.get("after", ""))
     waiting, keys, read = Waiting(), dict[bytes, int](), 0
