@@ -97,7 +97,7 @@ class Explanation(msgspec.Struct, frozen=True):
         if self.template:
             lines.append(f"  {self.template}")
         for entry in self.considered:
-            verb = "would start" if entry.would_start else f"no: {entry.reason.value}"
+            verb = "would start" if entry.would_start else f"would not start: {entry.reason.value}"
             state = f"{entry.state}: {entry.evidence}" if entry.evidence else entry.state
             counts = f"{entry.steps} step{'s'[: entry.steps != 1]}, {entry.hits} hit{'s'[: entry.hits != 1]}"
             what = f"{entry.trajectory_id} ({state}; {counts})"
