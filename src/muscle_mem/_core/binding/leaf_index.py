@@ -23,10 +23,11 @@ class LeafIndex:
     Of leaves that are equal, none is found.
     """
 
-    __slots__ = ("_finds", "_leaves", "_links", "_values")
+    __slots__ = ("_data", "_finds", "_leaves", "_links", "_values")
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, Any], canonical: Mapping[str, bytes]) -> None:
         self._values = {name: value for name, value in values.items() if child_parts(value) is not None}
+        self._data = [canonical[name] for name in self._values]
         self._links: dict[Any, _Link] | None = None
         self._leaves: list[Any] | None = None
         self._finds = 0
@@ -37,11 +38,14 @@ class LeafIndex:
     def _may_hold(self, value: Any) -> bool:
         """Return whether a text or number may be a leaf.
 
-        A few are searched for without an index.
+        A few are searched for without an index. Those that are more than a byte are in the bytes of the params.
         """
         if self._links is not None or self._finds >= _FEW_FINDS or type(value) not in PLAIN:
             return True
         self._finds += 1
+        stored = codec.encode(value)[1:]
+        if len(stored) > 1:
+            return any(stored in data for data in self._data)
         if self._leaves is None:
             self._leaves = [leaf for whole in self._values.values() for leaf in leaves_of(whole)]
             if not _PLAIN_OR_FLOAT.issuperset(map(type, self._leaves)):
@@ -78,10 +82,10 @@ class LeafIndex:
 
         Return None if there is not exactly one.
         """
-        if not self._may_hold(value):
-            return None
         kind = type(value)
         try:
+            if not self._may_hold(value):
+                return None
             is_plain = kind in PLAIN or (kind is float and value == value and value)
             key = (kind, value) if is_plain else codec.canonical(value)
         except NotStorableError:

@@ -16,7 +16,7 @@ from .figures import number_text
 from .needles import Needles
 from .param_parts import child_parts
 from .param_values import canonical_or_none, plain_text
-from .param_words import ParamWords
+from .param_words import ParamWords, may_hold_number
 from .params import Params
 from .pieces import Piece, literal_pieces
 from .spelled import unquoted
@@ -28,6 +28,7 @@ a word, or in another case, Unicode form or quoting."""
 
 _TEXTS_AND_NUMBERS = frozenset({str, int, float})
 _NUMBERS = (int, float, Decimal)
+_MAY_HOLD_NUMBER = re.compile(r"\d|inf|nan")
 _SHORT_NUMBER = re.compile(r"[0-9]{1,2}")
 _SEPARATOR = "\0"
 _ONLY_DICT = frozenset({dict})
@@ -45,6 +46,7 @@ class ParamSearch:
         self._names = [name for name in params.plain_names() if name in params.canonical or name in params.opaque]
         self._task = task
         self._forms: dict[str, tuple[str, ...]] | None = None
+        self._has_numbers = False
         self._needles = Needles(())
         self._raw: dict[str, str] = {}
         self._leaves: dict[str, list[Any]] = {}
@@ -64,10 +66,12 @@ class ParamSearch:
         others = [name for name in self._names if name not in found]
         if not others or not self._has_words(value, defaults):
             return
-        if self._words is None:
-            self._words = ParamWords({name: self._leaves_of(name) for name in self._names}, self._task)
+        texts = _texts_of(value)
+        if self._words is None or (self._words.lacks_numbers and any(map(may_hold_number, texts))):
+            leaves = {name: self._leaves_of(name) for name in self._names}
+            self._words = ParamWords(leaves, self._task, with_numbers=any(map(may_hold_number, texts)))
         made_of: set[str] = set()
-        for text in _texts_of(value):
+        for text in texts:
             made_of |= self._words.names_in(text, is_part=piece.is_part)
         for name in sorted(made_of.intersection(others)):
             yield Suspicion(leaf, PART, (name,))
@@ -78,10 +82,10 @@ class ParamSearch:
 
     def _whole(self, value: Any) -> dict[str, str]:
         """Return the params that a literal equals or contains, with their form there."""
-        by_form = self._prepared()
         found: dict[str, str] = {}
         texts = _folded_forms(value)
         texts += [fold_text(plain) for text in _texts_of(value) if (plain := unquoted(text)) != text]
+        by_form = self._prepared(with_numbers=any(map(_MAY_HOLD_NUMBER.search, texts)))
         if issubclass(type(value), _NUMBERS) or value is None:
             matches = [text for text in texts if text in by_form]
         else:
@@ -109,15 +113,18 @@ class ParamSearch:
             return JOINED
         return INSIDE if raw in value else FOLDED
 
-    def _prepared(self) -> dict[str, tuple[str, ...]]:
-        """Return the names of the params by the folded texts of their leaves."""
-        if self._forms is None:
-            self._forms = {}
+    def _prepared(self, *, with_numbers: bool) -> dict[str, tuple[str, ...]]:
+        """Return the names of the params by the folded texts of their leaves.
+
+        Those of numbers are added for the first literal that may hold one.
+        """
+        if self._forms is None or (with_numbers and not self._has_numbers):
+            self._forms, self._has_numbers = {}, with_numbers
             for name in self._names:
                 leaves = self._leaves_of(name)
                 if len(leaves) == 1 and type(leaves[0]) in (str, int, float):
                     self._raw[name] = str(leaves[0]) if type(leaves[0]) is not int else decimal_text(leaves[0])
-                forms = _all_forms(leaves)
+                forms = _all_forms(leaves, with_numbers)
                 again = forms.intersection(self._forms) if self._forms else ()
                 self._forms.update({form: (*self._forms[form], name) for form in again})
                 self._forms.update(dict.fromkeys(forms.difference(again) if again else forms, (name,)))
@@ -211,16 +218,19 @@ def leaves_of(value: Any) -> list[Any]:
     return found
 
 
-def _all_forms(leaves: Sequence[Any]) -> set[str]:
-    """Return the folded texts of leaves; those of plain texts in one go."""
-    texts = [leaf for leaf in leaves if type(leaf) is str]
+def _all_forms(leaves: Sequence[Any], with_numbers: bool) -> set[str]:
+    """Return the folded texts of leaves, of ints and floats on demand; those of plain texts in one go."""
+    kinds = set(map(type, leaves))
+    texts = [leaf for leaf in leaves if type(leaf) is str] if str in kinds else []
     joined = _SEPARATOR.join(texts)
     found = set(fold_text(joined).split(_SEPARATOR)) if texts else set()
-    found.update(decimal_texts([leaf for leaf in leaves if type(leaf) is int]))
-    floats = [leaf for leaf in leaves if type(leaf) is float]
-    found.update(map(str, floats))
-    found.update(decimal_texts(list(map(int, filter(float.is_integer, floats)))))
-    if not _TEXTS_AND_NUMBERS.issuperset(map(type, leaves)):
+    if with_numbers and int in kinds:
+        found.update(decimal_texts([leaf for leaf in leaves if type(leaf) is int]))
+    if with_numbers and float in kinds:
+        floats = [leaf for leaf in leaves if type(leaf) is float]
+        found.update(map(str, floats))
+        found.update(decimal_texts(list(map(int, filter(float.is_integer, floats)))))
+    if not kinds <= _TEXTS_AND_NUMBERS:
         for leaf in [leaf for leaf in leaves if type(leaf) not in _TEXTS_AND_NUMBERS]:
             found.update(_folded_forms(leaf))
     if joined.count(_SEPARATOR) >= len(texts) > 0:  # one of them has such a character itself

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import compress, filterfalse
 from typing import Any
 
 from ..redaction.traces import SHORT_TEXT, decimal_text, decimal_texts, text_forms
@@ -30,10 +31,13 @@ _NUMBER_GROUPS = re.compile(r"\d(?:[\s./()_-]?\d)+")
 class ParamWords:
     """The words of the params of one run, and of its task.
 
-    The task's words explain a literal.
+    The task's words explain a literal. Without numbers, those of long params are left out, which only a text with
+    digits can be made of.
     """
 
-    def __init__(self, leaves: Mapping[str, Sequence[Any]], task: Iterable[Any]) -> None:
+    def __init__(self, leaves: Mapping[str, Sequence[Any]], task: Iterable[Any], *, with_numbers: bool = True) -> None:
+        self.lacks_numbers = False
+        self._with_numbers = with_numbers
         self._by_word: dict[str, frozenset[str]] = {}
         self._digits: dict[str, set[str]] | None = None
         self._joined: list[tuple[str, str]] = []
@@ -46,25 +50,23 @@ class ParamWords:
         self._task = {word for text in task if isinstance(text, str) for word in _words(text)}
         for name, values in leaves.items():
             self._add(name, values)
-        self._needles = Needles([word for word in self._by_word if len(word) >= _LONG_WORD and word.isalnum()])
+        self._needles = Needles(filter(str.isalnum, _at_least(_LONG_WORD, self._by_word)))
         self._edges = ""
         self._orders: tuple[list[str], list[str]] | None = None
 
     def _add(self, name: str, leaves: Sequence[Any]) -> None:
-        texts = (
-            [text for leaf in leaves for text in _plain_texts(leaf)] if len(leaves) <= MANY_WORDS else _texts(leaves)
-        )
+        texts, words = self._texts_and_words(leaves)
         joined = "\0".join(texts)
-        words = _words_in(joined)
         is_long = len(words) > MANY_WORDS
         if len(texts) == 1:
             self._raw.append((joined, name))
         unique = dict.fromkeys(words)
-        for word in [word for word in unique if len(word) == SHORT_TEXT - 1]:
-            if word.istitle():
+        for word in filter(str.istitle, unique):
+            if len(word) == SHORT_TEXT - 1:
                 self._short.setdefault(word.lower(), set()).add(name)
         if is_long:
-            counted = [word for word in unique if not word.isalpha() or not word.islower()]
+            lower = list(filter(str.islower, unique))
+            counted = [*filterfalse(str.islower, unique), *filterfalse(str.isalpha, lower)]
             if "@" in joined:
                 counted += [word for address in _ADDRESS.findall(joined) for word in _WORD.findall(address)]
             words = counted if joined.isascii() else [word for word in counted if not _is_caseless(word)]
@@ -81,6 +83,20 @@ class ParamWords:
             if joined.isascii():
                 break
         self._joined.append((joined, name))
+
+    def _texts_and_words(self, leaves: Sequence[Any]) -> tuple[list[str], list[str]]:
+        if len(leaves) <= MANY_WORDS:
+            texts = [text for leaf in leaves for text in _plain_texts(leaf)]
+        else:
+            texts = _texts(leaves, with_numbers=self._with_numbers)
+        words = _words_in("\0".join(texts))
+        if not self._with_numbers and len(leaves) > MANY_WORDS:
+            if len(texts) > 1 and len(words) > MANY_WORDS:
+                self.lacks_numbers = True
+            else:  # Whether it is long, or of one text, is seen with the numbers only.
+                texts = _texts(leaves)
+                words = _words_in("\0".join(texts))
+        return texts, words
 
     @property
     def _by_digits(self) -> dict[str, set[str]]:
@@ -103,7 +119,8 @@ class ParamWords:
     def _add_words(self, name: str, words: Iterable[str], last_parts: set[str]) -> None:
         only = frozenset((name,))
         new = set(words)
-        distinctive = {word for word in new if len(word) >= SHORT_TEXT or not word.isascii()}
+        distinctive = set(_at_least(SHORT_TEXT, list(new)))
+        distinctive.update([word for word in new - distinctive if not word.isascii()])
         distinctive -= _PLAIN_WORDS
         distinctive -= last_parts
         for by, found in ((self._by_any_word, new), (self._by_word, distinctive)):
@@ -258,13 +275,24 @@ def _is_caseless(word: str) -> bool:
     return word.isalpha() and word.lower() == word.upper()
 
 
-def _texts(leaves: Sequence[Any]) -> list[str]:
+def may_hold_number(text: str) -> bool:
+    """Return whether a text may hold a digit in some spelling."""
+    return not text.isascii() or any(map(str.isdigit, text))
+
+
+def _at_least(length: int, words: Collection[str]) -> Iterator[str]:
+    """Return the words of at least so many characters."""
+    return compress(words, map(length.__le__, map(len, words)))
+
+
+def _texts(leaves: Sequence[Any], *, with_numbers: bool = True) -> list[str]:
     """Return the texts of many leaves.
 
     Those of floats and short numbers are searched as wholes.
     """
     texts = [leaf for leaf in leaves if type(leaf) is str]
-    texts += decimal_texts([leaf for leaf in leaves if type(leaf) is int and leaf >= _LONG])
+    if with_numbers:
+        texts += decimal_texts([leaf for leaf in leaves if type(leaf) is int and leaf >= _LONG])
     if not _USUAL.issuperset(map(type, leaves)):
         for leaf in [leaf for leaf in leaves if type(leaf) not in _USUAL]:
             texts += _plain_texts(leaf)

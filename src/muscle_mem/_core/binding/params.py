@@ -174,7 +174,7 @@ class Params:
     def leaf_index(self) -> LeafIndex:
         """The leaves of the params that are containers."""
         if self._index is None:
-            self._index = LeafIndex({name: self.values[name] for name in self.canonical})
+            self._index = LeafIndex({name: self.values[name] for name in self.canonical}, self.canonical)
         return self._index
 
     def leafwise(self, exprs: Iterable[Expr], with_keys: Iterable[str]) -> tuple[Leafwise, ...]:

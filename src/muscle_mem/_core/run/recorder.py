@@ -274,10 +274,21 @@ def _is_storable_size(result: Any, data: bytes) -> bool:
     """Return whether an output is small enough to be stored whole."""
     if len(data) <= MAX_OUTPUT_NODES:  # Each node takes at least one byte.
         return True
-    if len(data) > MAX_OUTPUT_BYTES:
+    if len(data) > MAX_OUTPUT_BYTES or _nodes_on_top(result) > MAX_OUTPUT_NODES:
         return False
     try:
         codec.encode(result, max_nodes=MAX_OUTPUT_NODES, max_bytes=MAX_OUTPUT_BYTES)
     except NotStorableError:
         return False
     return True
+
+
+def _nodes_on_top(result: Any) -> int:
+    """Return how many nodes the two upper levels of an output have.
+
+    This is enough for most that are too large, and costs much less than a walk that ends at the limit.
+    """
+    children = list(result.values()) if type(result) is dict else result
+    if type(children) is not list:
+        return 0
+    return len(children) + sum([len(child) for child in children if type(child) is dict or type(child) is list])
