@@ -279,7 +279,7 @@ class Library:
             trajectory.standing = msgspec.structs.replace(trajectory.standing, strikes=0)
         hits = self.counters.hits
         hits.append((trajectory.id, trajectory.sealed, candidate.row, self._clock(), seconds))
-        if isinstance(trajectory, GeneralTrajectory):  # It is worth nothing without its parents.
+        if trajectory.parent_ids:  # It is worth nothing without its parents.
             self.counters.parents[trajectory.id] = trajectory.parent_ids
         if len(hits) >= HITS_PER_WRITE:
             self.flush()

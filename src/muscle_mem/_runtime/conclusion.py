@@ -45,7 +45,7 @@ def conclude(runtime: Runtime, run: Run, finished: RunResult, seconds: float, *,
     if (run.initial_redactor is not None or run.recorder_slot) and run.has_secrets:
         outcome._redact = run.redactor.redact
     runtime.reporter.run_ended(run, outcome, counted)
-    if counted and outcome.status != "hit":
+    if outcome.status != "hit" and counted:
         runtime.library.note_run(run, finished, seconds)
     if run.store_error is not None:
         raise_store_error(runtime, run, outcome)

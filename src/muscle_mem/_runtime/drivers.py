@@ -33,8 +33,7 @@ def drive(flow: Generator[Effect, Any, T], perform: Perform) -> T:
             else:
                 effect = flow.send(answer)
     except StopIteration as stop:
-        value: T = stop.value
-        return value
+        return stop.value  # type: ignore[no-any-return]  # T, as a generator cannot declare it.
 
 
 async def adrive(flow: Generator[Effect, Any, T], perform: Perform, blocking_effects: tuple[type, ...] = ()) -> T:

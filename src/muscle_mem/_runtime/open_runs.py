@@ -115,7 +115,6 @@ class OpenRuns:
             frame.is_recording = False
             frame.has_ended = True
             frame.watch.close()
-        if self.frames:
             self.frames.discard(frame)
         if frame.lease is not None:
             release_lease(frame)

@@ -17,7 +17,6 @@ from .._core.model.reason import POLICIES, Mode, OnDivergence, Reason
 from .._core.plan.candidate_set import NO_CANDIDATES, CandidateSet
 from .._core.plan.step import Refusal
 from .._core.plan.trust import TRUSTS
-from .._core.redaction.redactor import Redactor
 from .._core.run.run import Policy, Run
 from .._core.tools.validation import validated_choice
 from .._events import Observer
@@ -117,7 +116,7 @@ class Runtime:
         promises_of(store)
         self.key_leases = KeyLeases(self.library, self.store_health, options.miss_wait)
         self.agent: Agent | None = None
-        self.needs_acall = False
+        self.needs_acall = self.takes_handover = False
         self.context: tuple[Any, ...] = ()
         self.adapter_objects: tuple[Any, ...] = ()
         self.open_runs = OpenRuns(self, options.adopt_threads)
@@ -140,6 +139,7 @@ class Runtime:
         """Set the agent that runs when nothing can be replayed."""
         self.agent = agent
         self.needs_acall = agent.is_async
+        self.takes_handover = agent.takes_handover
 
     def require_agent(self) -> Agent:
         """Return the agent. Raises NotReadyError if there is none."""
@@ -227,32 +227,29 @@ class Runtime:
             objects = self.context
         else:
             objects = self.context_objects(options.context)
-        refusal: Refusal | None = None
-        redactor: Redactor | None = None
-        shown_tags: tuple[str, ...] = ()
-        scope: str | None = None
-        task_id: bytes | None
-        is_plain = (
+        refusal = task = None
+        if (
             agent is not None
             and options.key is None
             and options.secrets is None
             and not options.tags
             and self.keys.is_plain
             and parts is None
-        )
-        known = None
-        if is_plain:
-            known = agent.recall(args, kwargs, options.params)  # type: ignore[union-attr]  # See is_plain.
-        if known is not None:
-            task_id, text, prepared = known
+        ):
+            memo: Agent | None = agent
+            known = agent.recall(args, kwargs, options.params)
         else:
+            memo = known = None
+        task_id: bytes | None
+        if known is None:
             params = options.params
             prepared = NO_PARAMS if params is None else Params(params)
-            task_id, text, refusal, redactor, shown_tags, scope = self.keys.prepare(
-                agent, args, kwargs, options, prepared, objects, parts
-            )
-            if is_plain and task_id is not None:
-                agent.remember(args, kwargs, params, (task_id, text, prepared))  # type: ignore[union-attr]  # See is_plain.
+            task = self.keys.prepare(agent, args, kwargs, options, prepared, objects, parts)
+            task_id, text = task.key, task.text
+            if memo is not None and task_id is not None:
+                memo.remember(args, kwargs, params, (task_id, text, prepared))
+        else:
+            task_id, text, prepared = known
         run = Run(  # Keyword arguments would be looked up one by one at every call.
             shared,
             next(_run_numbers),
@@ -262,22 +259,21 @@ class Runtime:
             task_id,
             prepared,
             objects,
-            shown_tags,
             mode,
             policy,
             is_sync,
-            agent is not None and agent.takes_handover,
+            self.takes_handover,
             agent,
             success,
             approve,
-            redactor,
         )
-        if not is_plain and (options.key is not None or self.keys.custom is not None):
-            run.has_custom_key = True
-        if parts is not None:
-            run.parts = parts
-        if scope is not None:
-            run.own_scope = scope
+        if task is not None:
+            refusal = task.refusal
+            run.initial_redactor, run.tags, run.own_scope = task.redactor, task.tags, task.scope
+            if options.key is not None or self.keys.custom is not None:
+                run.has_custom_key = True
+            if parts is not None:
+                run.parts = parts
         if options.answer is not None or self.answer is not None:
             run.answer = self.answer if options.answer is None else validated_answer(options.answer, is_stepped)
         if self.learns_params if options.learn_params is None else validated_learn_params(options.learn_params):
@@ -309,12 +305,12 @@ class Runtime:
         """
         if refusal is not None or run.key is None or run.mode == "record":
             return NO_CANDIDATES, refusal
-        library = self.library
         entry: CacheEntry | None = None
         try:
-            entry = library.find(run.key)
+            entry = self.library.find(run.key)
             if entry.is_unconditional:
                 return entry.candidate_set, None
+            library = self.library
             if entry.has_irreversible and library.confirms_versions:
                 entry = library.confirm(run.key)
             asks = entry.has_irreversible and self._asks_for_cache(run)

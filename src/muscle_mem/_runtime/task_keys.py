@@ -6,7 +6,7 @@ They never contain secrets.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._core.binding.freeze import KnownObjects, known_objects_of
 from .._core.binding.params import NO_PARAMS, Params
@@ -30,7 +30,21 @@ from .agent import Agent
 from .options import CallOptions
 from .validation import task_label
 
-Prepared = tuple[bytes | None, str, Refusal | None, Redactor | None, tuple[str, ...], str | None]
+
+class PreparedTask(NamedTuple):
+    """The key and the text of a call, and the reason if it has no key.
+
+    The tags are redacted. `scope` is None unless a function makes it.
+    """
+
+    key: bytes | None
+    text: str
+    refusal: Refusal | None
+    redactor: Redactor | None
+    tags: tuple[str, ...]
+    scope: str | None
+
+
 PROMPT = "prompt"
 Parts = Mapping[str, Any]
 """What a framework adds to a task: the agent, its instructions, the history, and so on."""
@@ -61,11 +75,10 @@ class KeyMaker:
         params: Params,
         objects: tuple[Any, ...],
         parts: Parts | None = None,
-    ) -> Prepared:
-        """Return a call's key, text, reason for no key, secrets, tags and scope.
+    ) -> PreparedTask:
+        """Return the key of a call, and what is known with it.
 
-        The tags are redacted. The scope is None unless a function makes it. Raises InvalidTypeError or
-        InvalidValueError for invalid options.
+        Raises InvalidTypeError or InvalidValueError for invalid options.
         """
         key = options.key
         text = task_label(args, kwargs, key)
@@ -77,10 +90,10 @@ class KeyMaker:
         try:
             made = self._call_scope(objects, args, kwargs)
         except NoKeyError as error:
-            return None, text, self._refuse(error, known), redactor, shown_tags, ""
+            return PreparedTask(None, text, self._refuse(error, known), redactor, shown_tags, "")
         scope = self.fixed_scope if made is None else made
         task_id, refusal = self._try_derive(agent, args, kwargs, params, tags, key, known, scope or "", parts)
-        return task_id, text, refusal, redactor, shown_tags, made
+        return PreparedTask(task_id, text, refusal, redactor, shown_tags, made)
 
     def validate(self, options: CallOptions) -> None:
         """Raise an error for invalid params, tags, secrets or key of a call.

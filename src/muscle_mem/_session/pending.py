@@ -14,7 +14,6 @@ from .._core.model.handover import Planned
 from .._core.model.reason import Reason
 from .._core.model.records import Ref, StepRecord
 from .._core.model.text import safe_repr
-from .._core.plan.general_trajectory import GeneralTrajectory
 from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.step import Refusal
 from .._core.plan.trust import APPROVED
@@ -117,8 +116,7 @@ def _pending(run: Run, trajectory: ReadyTrajectory, refused: Refusal) -> Pending
         )
         for step, record, plan in zip(trajectory.steps, trajectory.body.steps, bound_plan(run, trajectory), strict=True)
     )
-    parents = trajectory.parent_ids if isinstance(trajectory, GeneralTrajectory) else ()
-    return Pending((trajectory.id, *parents), refused.reason, run.redact(refused.message), steps)
+    return Pending((trajectory.id, *trajectory.parent_ids), refused.reason, run.redact(refused.message), steps)
 
 
 def _with_recorded(run: Run, trajectory: ReadyTrajectory, record: StepRecord, text: str) -> str:

@@ -28,6 +28,7 @@ class CandidateSet:
         "_subset",
         "candidates",
         "detours",
+        "has_several",
         "is_unrestricted",
         "learning",
         "lengths",
@@ -52,6 +53,7 @@ class CandidateSet:
             found.sort(key=lambda candidate: (-candidate.seq, candidate.id))
             self.candidates = found
         self.candidates, self.detours = _behind_what_they_went_around(self.candidates)
+        self.has_several = len(self.candidates) > 1
         self._index: dict[tuple[int, bool], dict[bytes, list[Candidate]]] = {}
         if previous is not None and previous.trajectories == trajectories:
             self._index = previous._index

@@ -77,6 +77,9 @@ class ReadyTrajectory:
         "unchecked_tools",
     )
 
+    parent_ids: tuple[str, ...] = ()
+    """The trajectories that a generalized one was derived from."""
+
     loop_steps: Container[int] = ()
     """The steps of loops over lists, and those that return these lists (L11)."""
 

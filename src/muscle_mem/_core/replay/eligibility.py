@@ -29,15 +29,19 @@ def eligible(run: Run, found: CandidateSet, registry: Registry) -> tuple[Candida
 
     Either is None if there is none.
     """
-    is_free = run.offered is None and not (run.policy.trust or run.params.values or registry.failing_tools)
-    if is_free and found.is_unrestricted:
+    if (
+        found.is_unrestricted
+        and run.offered is None
+        and not (run.policy.trust or run.params.values or registry.failing_tools)
+    ):
         return found, None
-    if found.may_loop and run.mode != "shadow":
+    may_loop = found.may_loop
+    if may_loop and run.mode != "shadow":
         loop = _eligible_loop(run, found, registry)
         if loop is not None:
             return loop.candidate_set, None
-        if is_free and found.is_unrestricted:
-            return found, None
+        if not found.may_loop:  # It has turned out that there is no loop.
+            return eligible(run, found, registry)
     first: Refusal | None = None
     live: list[ReadyTrajectory] = []
     for trajectory in found.trajectories:

@@ -33,10 +33,9 @@ def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | R
     """
     progress = run.progress
     calls, results = progress.calls, progress.results
-    objects = run.context_objects
     outside = run.is_stepped
     by_driver = run.is_watched
-    selection = Selection(run, live) if len(live.candidates) > 1 else None
+    selection = Selection(run, live) if live.has_several else None
     followed = progress.candidate = live.candidates[0]
     steps, pres, posts = followed.replay_plan()
     position = len(results)
@@ -50,7 +49,7 @@ def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | R
         elif step.is_inline:
             args, kwargs = step.args, step.kwargs
             if step.method:
-                args = (objects[step.tool], *args)
+                args = (run.context_objects[step.tool], *args)
             if step.pre is not None:
                 if selection is None:
                     found = check_inline(step.pre, args, kwargs, pres[position])

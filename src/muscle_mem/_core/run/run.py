@@ -130,7 +130,6 @@ class Run(msgspec.Struct, eq=False):
     key: bytes | None
     params: Params
     context: tuple[Any, ...]
-    tags: tuple[str, ...] = ()
     mode: Mode = "auto"
     on_divergence: OnDivergence = "auto"
     is_sync: bool = True
@@ -139,6 +138,7 @@ class Run(msgspec.Struct, eq=False):
     success: Callable[..., Any] | None = None
     approve: Callable[..., Any] | None = None
     initial_redactor: Redactor | None = None
+    tags: tuple[str, ...] = ()
     progress: Progress = msgspec.field(default_factory=Progress)
     approved: frozenset[tuple[int, bytes]] = frozenset()
     approved_loops: frozenset[tuple[int, Tool]] = frozenset()
