@@ -11,7 +11,7 @@ import datetime
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from enum import Enum
 from itertools import chain
@@ -65,7 +65,7 @@ def figures_digest(output: Any, now: float, known: dict[str, list[str]] | None =
     """Return the digest of the figures of an output.
 
     Return None if it holds neither figures nor lists. `now` is when the output was made, in seconds since the epoch.
-    `known` keeps the figures of texts from one digest to the next of this moment.
+    `known` gets the figures of texts in records, for a `figure_reader` of this moment.
     """
     if type(output) is int and -SMALLEST_EPOCH < output < SMALLEST_EPOCH:
         return _int_digest(output)
@@ -87,9 +87,11 @@ def figures_digest(output: Any, now: float, known: dict[str, list[str]] | None =
 
 def figure_reader(now: float, known: dict[str, list[str]] | None = None) -> Callable[[Any], list[str]]:
     """Return what reads the figures of a leaf of an output, as lines of text."""
-    found = _Figures(now, known)
+    found = _Figures(now)
 
     def read(value: Any) -> list[str]:
+        if known and type(value) is str and value in known:
+            return known[value]
         found.lines = []
         found.add(value, "", 0)
         return found.lines
@@ -168,7 +170,7 @@ class _Figures:
     def __init__(self, now: float, known: dict[str, list[str]] | None = None) -> None:
         self.lines: list[str] = []
         self.flags: list[str] = []
-        self._known = {} if known is None else known
+        self._known = known
         self._now = now
         self._today = datetime.datetime.fromtimestamp(now).date()
         self._left = _MAX_LEAVES
@@ -261,6 +263,8 @@ class _Figures:
         if kinds == _STR and not is_unit_name(name) and not may_hold_figures(distinct):
             return None
         known = {value: self._lines_of(value, name) for value in distinct}
+        if self._known is not None and kinds == _STR and not is_unit_name(name):
+            self._known.update(known)
         return map(known.__getitem__, column)
 
     def _lines_of(self, value: Any, name: str) -> list[str]:
@@ -293,18 +297,12 @@ class _Figures:
             self.flags.extend(word or flag for name, word, flag in found if word or is_flag(flag, name))
         if ":" not in text and _FIGURE_START.search("\0" + text) is None:
             return
-        lines = self._known.get(text)
-        if lines is None:
-            lines = self._known[text] = list(self._figures_in(text))
-        self.lines.extend(lines)
-
-    def _figures_in(self, text: str) -> Iterator[str]:
         for stamp, figure in compiled(_FIGURES).findall(text):
             if stamp:
                 if not self._is_today(stamp):
-                    yield stamp
+                    self.lines.append(stamp)
             elif figure and not self._is_epoch(figure):
-                yield figure
+                self.lines.append(figure)
 
     def _is_epoch(self, figure: str) -> bool:
         if not figure.isdecimal() or not 10 <= len(figure) <= 19:

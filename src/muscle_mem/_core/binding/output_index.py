@@ -47,7 +47,6 @@ class OutputIndex(OutputTree):
         self._sorted_count = self._searches = 0
         self._known: frozenset[str] = frozenset()
         self._starts_of_texts: list[int] = []
-        self._fold_offsets: list[int] = []
         self._by_figure: dict[str, list[int]] | None = None
         self._has_long_texts = False
         self._figure_searches = 0
@@ -248,7 +247,7 @@ class OutputIndex(OutputTree):
 
         With `anywhere`, words inside of longer ones count too.
         """
-        folded, _ = self._folded_texts()
+        folded = self._folded_texts()
         at = folded.find(word)
         last, tries, number, done = -1, 0, 0, 0
         while at >= 0 and tries < _MAX_TRIES:
@@ -283,7 +282,7 @@ class OutputIndex(OutputTree):
         Only their letters and digits remain.
         """
         if not self._squeezed:
-            folded, _ = self._folded_texts()
+            folded = self._folded_texts()
             self._squeezed = squeeze(folded)
         at = self._squeezed.find(word)
         last, tries, number, done = -1, 0, 0, 0
@@ -298,21 +297,21 @@ class OutputIndex(OutputTree):
 
     def places_at_ends(self, letters: str) -> Iterator[Place]:
         """Yield the texts that begin or end with these folded letters."""
-        folded, offsets = self._folded_texts()
+        folded = self._folded_texts()
         for pattern, shift in ((BREAK + letters, 1), (letters + BREAK, 0)):
             number = done = 0
             at, tries = (0 if folded.startswith(letters) and shift else folded.find(pattern)), 0
             while at >= 0 and tries < _MAX_TRIES:
                 start = at + shift if folded.startswith(pattern, at) else at
                 number, done = number + folded.count(BREAK, done, start), start
-                if offsets[number + 1] - offsets[number] - 1 > len(letters):
+                if folded.find(BREAK, start) - folded.rfind(BREAK, 0, start) - 1 > len(letters):
                     yield from self._text_places_of(number)
                 at = folded.find(pattern, at + 1)
                 tries += 1
 
     def places_of_initials(self, letters: str) -> Iterator[Place]:
         """Yield the texts whose words begin with these folded letters."""
-        joined = BREAK + self._folded_texts()[0]
+        joined = BREAK + self._folded_texts()
         at = joined.find(BREAK + letters[0])
         number = done = 0
         while at >= 0:
@@ -322,16 +321,14 @@ class OutputIndex(OutputTree):
                 yield from self._text_places_of(number)
             at = joined.find(BREAK + letters[0], at + 1)
 
-    def _folded_texts(self) -> tuple[str, list[int]]:
+    def _folded_texts(self) -> str:
         if not self._folded:
             joined = self._joined_texts()
             if joined.isascii():
-                self._folded, self._fold_offsets = joined.lower(), self._offsets
+                self._folded = joined.lower()
             else:
-                texts = [fold_plain(text).replace(BREAK, " ") for text in self.texts]
-                self._folded = BREAK.join((*texts, ""))
-                self._fold_offsets = [0, *itertools.accumulate(len(text) + 1 for text in texts)]
-        return self._folded, self._fold_offsets
+                self._folded = BREAK.join((*(fold_plain(text).replace(BREAK, " ") for text in self.texts), ""))
+        return self._folded
 
     def texts_before(self, steps: frozenset[int]) -> Iterator[str]:
         """Yield the texts of all leaves in the outputs of these steps.

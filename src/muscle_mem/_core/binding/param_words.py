@@ -73,7 +73,7 @@ class ParamWords:
         last_parts = set(map(without_accents, _LAST_PART.findall(joined))) if "." in joined else set()
         for form in (without_accents, with_spelled_out_letters):
             folded = form("\n".join(words)).split("\n") if words else []
-            self._add_words(name, dict.fromkeys(folded), last_parts)
+            self._add_words(name, folded, last_parts)
             if not is_long:
                 self._spelled += [(whole, name) for text in texts if (whole := squeezed(form(text)))]
                 self._add_initials(name, folded)
@@ -123,10 +123,8 @@ class ParamWords:
         distinctive.update([word for word in new - distinctive if not word.isascii()])
         distinctive -= _PLAIN_WORDS
         distinctive -= last_parts
-        for by, found in ((self._by_any_word, new), (self._by_word, distinctive)):
-            again = found.intersection(by) if by else ()
-            by.update({word: by[word] | only for word in again})
-            by.update(dict.fromkeys(found.difference(again) if again else found, only))
+        self._by_any_word = _with_names(self._by_any_word, new, only)
+        self._by_word = _with_names(self._by_word, distinctive, only)
 
     def _add_initials(self, name: str, words: Sequence[str]) -> None:
         letters = [word[0] for word in words if word[0].isalpha()]
@@ -273,6 +271,19 @@ def _is_caseless(word: str) -> bool:
     Those of most scripts have none.
     """
     return word.isalpha() and word.lower() == word.upper()
+
+
+def _with_names(
+    by_word: dict[str, frozenset[str]], words: set[str], names: frozenset[str]
+) -> dict[str, frozenset[str]]:
+    """Return names by word with further ones for some words."""
+    found = dict.fromkeys(words, names)
+    for word in words.intersection(by_word) if by_word else ():
+        found[word] |= by_word[word]
+    if not by_word:
+        return found
+    by_word.update(found)
+    return by_word
 
 
 def may_hold_number(text: str) -> bool:
