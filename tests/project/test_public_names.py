@@ -93,7 +93,7 @@ def test_importing_loads_no_extra_no_asyncio_and_few_modules(statement: str) -> 
 
 
 LEARNING = "learn seal merge retries redact derived doubt absorb"
-GUARDING = "guards chosen suspicion param_suspicion derived made_texts whole_outputs"
+GUARDING = "guards chosen choices suspicion param_suspicion derived made_texts whole_outputs"
 RARE = "fractions ipaddress pathlib zoneinfo"
 
 

@@ -25,6 +25,12 @@ def is_once(column: Sequence[Any], leaf: Any) -> bool:
     return sum(is_equal(value, leaf) for value in column) == 1
 
 
+def are_distinct(column: Sequence[Any]) -> bool:
+    """Return whether a column consists of texts and numbers, of which no two are equal."""
+    kinds = set(map(type, column))
+    return all(issubclass(kind, str | int | float) for kind in kinds) and len(set(column)) == len(column)
+
+
 def is_equal(one: Any, two: Any) -> bool:
     """Return whether two values are equal and of one type."""
     try:
