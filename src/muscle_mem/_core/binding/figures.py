@@ -108,6 +108,9 @@ def figures_in(text: str) -> list[Figure]:
             found.append(Figure("time", (clock,), *match.span()))
             taken.append(match.span())
     for match in compiled(_NUMBERS).finditer(text):
+        first, last = match.span()
+        if taken and any(start <= first and last <= end for start, end in taken):
+            continue  # A part of a date or time, whatever it would be by itself.
         for start, end, values in _numbers(match):
             if not taken or _is_free(start, end, taken):
                 found.append(Figure("number", values, start, end))

@@ -163,6 +163,9 @@ class OutputLeaves:
         found = set(kinds)
         if not found <= _PLAIN:
             return False
+        if rows is None and found <= _INNER:
+            self._extend([], [], values, found, [(), (), slots()])
+            return True
         is_text = list(map(is_, kinds, repeat(str)))
         texts = list(compress(values, is_text)) if str in found else []
         if not self._are_plain(texts):
