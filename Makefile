@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LONG := property torture demo docs store/postgres testing
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock browser demo quick test test-rest slow slow-check bench bench-compare torture mutants docs lint fmt release-check
+.PHONY: help setup lock browser demo quick test test-rest slow slow-check bench bench-compare torture mutants docs lint fmt release-check evaluate
 .PHONY: setup-frameworks test-frameworks frameworks
 
 help: ## say what there is
@@ -95,6 +95,9 @@ mutants: $(STAMP) ## do the tests notice small changes of the code? N=60, SEED=2
 
 bench: $(STAMP) ## measure ours, the prototype and a plain loop; QUICK=1, FULL=1, ONLY=replay, PYTHONS=later
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(ONLY:%=--only=%) --pythons="$(PYTHONS)"
+
+evaluate: $(STAMP) browser ## replays on 40 real pages, blind and with checks; goes on where it ended: REPORT=1, WRITE=1, TASKS=4 SEEDS=1
+	@$(BIN)/python -m benchmarks.evaluate $(TASKS:%=--tasks %) $(SEEDS:%=--seeds %) $(if $(REPORT),--report) $(if $(WRITE),--write)
 
 bench-compare: $(STAMP) ## hold two results of make bench against each other: make bench-compare A=old.json B=new.json
 	@$(BIN)/python -m benchmarks compare $(or $(A),$(word 2,$(MAKECMDGOALS))) $(or $(B),$(word 3,$(MAKECMDGOALS)))

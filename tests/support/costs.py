@@ -27,8 +27,9 @@ LIST = TESTS / "slow.txt"
 KEPT = ROOT / ".pytest_cache" / "costs.json"
 
 # Too long for `make test` on any day: `make test-rest` has them. A rule switched off that a proof must see; the whole
-# site; a quick run of all benchmarks; mutations; whole runs of the demo beside the one that learns; property runs with
-# one seed each; the pages of the inspector and actions on pages in a browser; whole commands of the gateway.
+# site; a quick run of all benchmarks; a sample of the evaluation; mutations; whole runs of the demo beside the one that
+# learns; property runs with one seed each; the pages of the inspector and actions on pages in a browser; whole commands
+# of the gateway.
 REST = """
 demo/test_demo.py::test_the_greeter_example_holds_its_three_assertions_for_real
 demo/test_demo.py::test_the_same_seed_shows_the_same_page
@@ -41,6 +42,7 @@ integrations/in_playwright/test_playwright_async.py
 integrations/in_playwright/test_playwright_events.py
 integrations/in_playwright/test_playwright_secrets.py
 project/test_bench.py
+project/test_evaluate.py::test_a_sample_of_the_evaluation_runs_and_agrees_with_the_results
 project/test_loop_findings.py
 project/test_mutants.py
 property/test_property_params.py
