@@ -200,7 +200,7 @@ def marked(shot: bytes, clicks: list[tuple[int, int]], replayed: int) -> Any:
 
 
 def composed(pictures: list[tuple[str, Any]]) -> Any:
-    """All stages in one picture, with a line that says what the colours mean."""
+    """All stages in one picture, with a line that says what the colors mean."""
     from PIL import Image, ImageDraw, ImageFont
 
     gap, head, foot = 12, 30, 34

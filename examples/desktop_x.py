@@ -3,7 +3,7 @@
 Run it with `python examples/desktop_x.py`. It starts Xvfb, a display without a screen, and a form drawn with Tk. The
 agent takes screenshots, and clicks and types by XTEST, as a person's mouse and keyboard would. It needs Debian's xvfb,
 python3-tk and libxtst6, and `pip install 'muscle-mem[images]'`; no network and no model: the agent looks for the
-coloured icons of the form. Pictures of each run go to the folder desktop-x-pictures; `--pictures FOLDER` names another,
+colored icons of the form. Pictures of each run go to the folder desktop-x-pictures; `--pictures FOLDER` names another,
 `--composed FILE` writes all of them side by side.
 
 What you see, and what the program asserts of itself:
@@ -265,7 +265,7 @@ def marked(shot: Any, points: list[tuple[int, int]], replayed: int) -> Any:
 
 
 def composed(pictures: list[tuple[str, Any]]) -> Any:
-    """All stages in one picture, with a line that says what the colours mean."""
+    """All stages in one picture, with a line that says what the colors mean."""
     from PIL import Image, ImageDraw, ImageFont
 
     gap, head, foot = 12, 30, 34

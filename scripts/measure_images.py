@@ -118,7 +118,7 @@ def with_dialog(number: int) -> Image.Image:
 
 
 def as_bright(face: str) -> str:
-    """Another colour that is as bright: the red in place of the blue."""
+    """Another color that is as bright: the red in place of the blue."""
     red, green, blue = ImageColor.getrgb(face)[:3]
     wanted = 299 * red + 587 * green + 114 * blue
     other = min(range(256), key=lambda level: abs(299 * 30 + 587 * level + 114 * 90 - wanted))

@@ -70,7 +70,7 @@ def image_similar(
     """Return a check that passes while the screen around an action looks the same.
 
     The score is the structural similarity of the least similar patch, from 1.0 (equal) down. See
-    `docs/guides/checks.md` for measured scores. It stores a compressed grey thumbnail of at most 256 x 256
+    `docs/guides/checks.md` for measured scores. It stores a compressed gray thumbnail of at most 256 x 256
     pixels. Needs the extra `images`.
 
     Args:
@@ -136,7 +136,7 @@ def _image_check(
 def thumbnail(picture: Any, box: pictures.Box) -> pictures.Bytes:
     """Return the part of a picture that is compared.
 
-    It is the box in grey, shrunk to at most 256 pixels on each side.
+    It is the box in gray, shrunk to at most 256 pixels on each side.
 
     Args:
         picture: A picture as `pictures.as_array` takes it.

@@ -28,7 +28,7 @@ SHARE = 0.15
 """The lowest share of squares with structure in a patch that counts."""
 
 STRUCTURE = 4.0
-"""The lowest variance (in grey levels squared) of a square with structure."""
+"""The lowest variance (in gray levels squared) of a square with structure."""
 
 
 def as_array(picture: Any) -> Bytes:
@@ -82,17 +82,17 @@ def cut(array: Bytes, box: Box) -> Bytes:
 
 
 def grey(array: Bytes) -> Bytes:
-    """Return a picture in shades of grey, by the weights of ITU-R BT.601."""
+    """Return a picture in shades of gray, by the weights of ITU-R BT.601."""
     numpy = need_numpy()
     weights = numpy.array([299, 587, 114], dtype=numpy.uint32)
     return _of(((array.astype(numpy.uint32) @ weights + 500) // 1000).astype(numpy.uint8))
 
 
 def smaller(array: Bytes, longest: int) -> Bytes:
-    """Return a grey picture shrunk by a whole factor, with averaged pixels.
+    """Return a gray picture shrunk by a whole factor, with averaged pixels.
 
     Args:
-        array: The grey picture.
+        array: The gray picture.
         longest: The longest side of the result, in pixels.
     """
     numpy = need_numpy()
@@ -109,7 +109,7 @@ def smaller(array: Bytes, longest: int) -> Bytes:
 
 
 def likeness(one: Bytes, other: Bytes) -> float:
-    """Return the similarity of two grey pictures where they are least similar.
+    """Return the similarity of two gray pictures where they are least similar.
 
     It is 1.0 for equal pictures and about 0 for unrelated ones, with four digits. It is 0.0 for different sizes.
 

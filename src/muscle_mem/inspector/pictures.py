@@ -60,7 +60,7 @@ def snapshot_picture(data: bytes) -> Image:
 
 
 def _bytes_of(value: Any) -> bytes | tuple[bytes, int, int] | None:
-    """Return the encoded picture of a value, or grey pixels with width and height."""
+    """Return the encoded picture of a value, or gray pixels with width and height."""
     if isinstance(value, bytes):
         return value if value.startswith(_MAGIC) else None
     if type(value) is not dict:
@@ -122,7 +122,7 @@ def png(picture: Image) -> bytes:
 
 
 def difference(one: Image, other: Image) -> Image:
-    """Return the second picture in light grey, with the differences in red.
+    """Return the second picture in light gray, with the differences in red.
 
     Raises UndecodablePictureError if their sizes differ.
     """

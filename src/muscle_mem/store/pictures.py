@@ -26,7 +26,7 @@ def picture_hash(data: bytes) -> str:
 def check_picture(snapshot: Any) -> bytes:
     """Return what an image check kept as a PNG; empty for other snapshots.
 
-    It is the part in color if the check keeps pixels and they are small enough, else the grey thumbnail.
+    It is the part in color if the check keeps pixels and they are small enough, else the gray thumbnail.
     """
     if not isinstance(snapshot, dict):
         return b""

@@ -219,7 +219,10 @@ def leaves_of(value: Any) -> list[Any]:
 
 
 def _all_forms(leaves: Sequence[Any], with_numbers: bool) -> set[str]:
-    """Return the folded texts of leaves, of ints and floats on demand; those of plain texts in one go."""
+    """Return the folded texts of leaves; of ints and floats on demand.
+
+    Plain texts are folded together, which is faster than one by one.
+    """
     kinds = set(map(type, leaves))
     texts = [leaf for leaf in leaves if type(leaf) is str] if str in kinds else []
     joined = _SEPARATOR.join(texts)

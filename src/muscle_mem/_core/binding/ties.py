@@ -26,7 +26,7 @@ def is_once(column: Sequence[Any], leaf: Any) -> bool:
 
 
 def are_distinct(column: Sequence[Any]) -> bool:
-    """Return whether a column consists of texts and numbers, of which no two are equal."""
+    """Return whether a column consists of different texts and numbers."""
     kinds = set(map(type, column))
     return all(issubclass(kind, str | int | float) for kind in kinds) and len(set(column)) == len(column)
 

@@ -243,7 +243,7 @@ class Recorder:
         self.known.add(result, Ref(self._index(step)), data)
 
     def know_copy(self, step: RecordedStep, value: Any) -> None:
-        """Recognise also the copy of a step's output that was handed over to the agent."""
+        """Recognize also the copy of a step's output that was handed over to the agent."""
         if value is not step.result:
             step.handed_over = value
             self.known.add(value, Ref(self._index(step)), step.output_data)
