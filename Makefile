@@ -17,11 +17,11 @@ LONG := property torture demo docs store/postgres testing
 .PHONY: help setup lock browser demo quick test test-rest slow slow-check bench bench-compare torture mutants docs lint fmt release-check evaluate
 .PHONY: setup-frameworks test-frameworks frameworks
 
-help: ## say what there is
+help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 18
 
 $(STAMP): pyproject.toml requirements/dev.txt requirements/pages.in scripts/install.sh
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "muscle_mem needs Python 3.11 or later; say make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "muscle_mem needs Python 3.11 or later; run make PYTHON=python3.12")'
 	@echo "setting up $(VENV): the package, its extras and the development tools (a minute, once)"
 	@test -x $(BIN)/python -a -e $(BIN)/pip || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
 		{ $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --quiet --python $(BIN)/python install pip; }
@@ -40,10 +40,10 @@ lock: $(STAMP) ## renew requirements/*.txt: the newest releases that the ranges 
 	@$(LOCK) --extra dev --extra demo --output-file requirements/dev.txt pyproject.toml requirements/pages.in
 	@$(LOCK) $(FRAMEWORKS:%=--extra %) --output-file requirements/frameworks.txt pyproject.toml requirements/frameworks.in
 
-browser: ## make sure that there is a browser for the demo, from the system's packages if need be
+browser: ## install a browser for the demo from the system's packages, unless there is one
 	@sh scripts/browser.sh
 
-demo: $(STAMP) browser ## an agent on real web pages: learned, replayed, handed over; remembers in demo-memory.db
+demo: $(STAMP) browser ## run an agent on real web pages: learn, replay, hand over; the recordings stay in demo-memory.db
 	@$(BIN)/muscle-mem demo --store demo-memory.db
 
 quick: $(STAMP) ## lint, types and the tests that take under a twentieth of a second each: run it after each edit
@@ -86,20 +86,20 @@ slow: $(STAMP) browser ## measure all tests, and write the list of the slow ones
 slow-check: $(STAMP) ## fail if a test that is not in tests/slow.txt took over half a second in the last run
 	@cd tests/support && $(abspath $(BIN))/python costs.py
 
-torture: $(STAMP) ## the long proofs: a line of JSON each; PROOF=kills for one, TORTURE_SCALE=0.1 for a tenth
+torture: $(STAMP) ## run the long proofs, with a line of JSON each: PROOF=kills for one, TORTURE_SCALE=0.1 for a tenth
 	@$(BIN)/python -m tests.torture $(PROOF) --large --jobs 2 --scale $(or $(TORTURE_SCALE),1) $(if $(RESULTS),--append $(RESULTS))
 
-mutants: $(STAMP) ## do the tests notice small changes of the code? N=60, SEED=2, ONLY='store/*', LIMIT=60, SHOW=3
+mutants: $(STAMP) ## check whether the tests notice small changes of the code: N=60, SEED=2, ONLY='store/*', LIMIT=60, SHOW=3
 	@$(BIN)/python -m scripts.mutants --seed $(or $(SEED),1) -n $(or $(N),20) --jobs $(or $(JOBS),2) \
 		--limit $(or $(LIMIT),120) $(if $(ONLY),--only '$(ONLY)') $(if $(SHOW),--show $(SHOW))
 
-bench: $(STAMP) ## measure ours, the prototype and a plain loop; QUICK=1, FULL=1, ONLY=replay, PYTHONS=later
+bench: $(STAMP) ## measure muscle_mem, the prototype and a plain loop: QUICK=1, FULL=1, ONLY=replay, PYTHONS=later
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(ONLY:%=--only=%) --pythons="$(PYTHONS)"
 
 evaluate: $(STAMP) browser ## replays on 40 real pages, blind and with checks; goes on where it ended: REPORT=1, WRITE=1, TASKS=4 SEEDS=1
 	@$(BIN)/python -m benchmarks.evaluate $(TASKS:%=--tasks %) $(SEEDS:%=--seeds %) $(if $(REPORT),--report) $(if $(WRITE),--write)
 
-bench-compare: $(STAMP) ## hold two results of make bench against each other: make bench-compare A=old.json B=new.json
+bench-compare: $(STAMP) ## compare two results of make bench: make bench-compare A=old.json B=new.json
 	@$(BIN)/python -m benchmarks compare $(or $(A),$(word 2,$(MAKECMDGOALS))) $(or $(B),$(word 3,$(MAKECMDGOALS)))
 
 ifneq (,$(and $(filter bench-compare,$(firstword $(MAKECMDGOALS))),$(word 2,$(MAKECMDGOALS))))

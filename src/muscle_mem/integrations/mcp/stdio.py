@@ -67,7 +67,10 @@ class ProcessServer:
             )
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
-            raise StartError(f"the server cannot be started: {self._command[0]!r}: {why}") from error
+            raise StartError(
+                f"the server cannot be started: {self._command[0]!r}: {why}. Correct the command after `--`, or "
+                "install the server."
+            ) from error
         assert self._process.stdin is not None
         self._writer = LineWriter(self._process.stdin.fileno())
         self._reader.start()
