@@ -30,6 +30,8 @@ from muscle_mem._core.codec.walk import leaves_of, stored_leaves
 from muscle_mem._core.model.records import body_bytes
 from muscle_mem._core.plan.places import Place
 from muscle_mem._core.record import learn
+from muscle_mem._core.run import recorder
+from muscle_mem.errors import NotStorableError
 from support import searched_values
 
 NEVER = 10**9
@@ -200,6 +202,23 @@ def recorded(rng: random.Random) -> tuple[bytes, str]:
         learn.make_recording = before
     row = made[0].row
     return body_bytes(made[0].body), repr((row.suspicions, row.origins, row.answers, row.witness.params))
+
+
+@pytest.mark.parametrize("most", [10, 60, 300])
+def test_c12_an_output_is_stored_if_a_walk_finds_it_small_enough(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "MAX_OUTPUT_NODES", most)
+    rng = random.Random(most)
+    seen = set()
+    for _ in range(200):
+        given = searched_values.value(rng)
+        try:
+            codec.encode(given, max_nodes=most)
+            is_small = True
+        except NotStorableError:
+            is_small = False
+        assert recorder._is_storable_size(given, codec.encode(given)) is is_small, given
+        seen.add(is_small)
+    assert seen == {True, False}
 
 
 def test_e10_figures_are_worked_out_once_for_each_text() -> None:

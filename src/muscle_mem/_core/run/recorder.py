@@ -23,6 +23,7 @@ from .deferred import Deferred, encoded, is_small_scalar
 
 MAX_OUTPUT_NODES = 2_000
 MAX_OUTPUT_BYTES = 64 * 1024
+_CONTAINERS = frozenset({dict, list})
 MAX_SECRETS = 1_000  # secrets of one run whose reads are noted
 
 
@@ -291,4 +292,7 @@ def _nodes_on_top(result: Any) -> int:
     children = list(result.values()) if type(result) is dict else result
     if type(children) is not list:
         return 0
-    return len(children) + sum([len(child) for child in children if type(child) is dict or type(child) is list])
+    count = len(children)
+    if not _CONTAINERS.issuperset(map(type, children)):
+        children = [child for child in children if type(child) in _CONTAINERS]
+    return count + sum(map(len, children))
