@@ -15,6 +15,7 @@ from .ways import AGENT, CHECKED, WAYS
 
 PAGE = ROOT / "docs" / "explanation" / "evaluation.md"
 PROMISED = ("blind", *CHECKED)
+FEWER = ("before", "places")
 Lines = Mapping[tuple[str, str, str], Line]
 
 
@@ -86,6 +87,16 @@ def reasons(lines: Lines, chosen: Sequence[str], seeds: Sequence[str]) -> str:
     return "\n".join(rows)
 
 
+def wrong_by_task(lines: Lines, chosen: Sequence[str], seeds: Sequence[str]) -> str:
+    """Where the ways with fewer checks were wrong, as a list."""
+    rows = []
+    for way, runs in of_ways(lines, chosen, seeds, FEWER).items():
+        counted = Counter(run.task for run in runs if run.verdict == "wrong")
+        tasks = ", ".join(f"`{task}` {number}" for task, number in counted.most_common())
+        rows.append(f"- {WAYS[way]}: {tasks or 'none'}")
+    return "\n".join(rows)
+
+
 def origin(lines: Lines, selection: Selection, seeds: Sequence[str]) -> str:
     """What was measured, with what."""
     keys = {(name, seed, way) for name in selection.chosen for seed in seeds for way in (AGENT, *WAYS)}
@@ -124,6 +135,7 @@ def report(lines: Lines, selection: Selection, seeds: Sequence[str]) -> str:
             origin(lines, selection, seeds),
             summary(lines, selection.chosen, seeds),
             "Handed over, by reason:\n\n" + reasons(lines, selection.chosen, seeds),
+            "Wrong with fewer checks:\n\n" + wrong_by_task(lines, selection.chosen, seeds),
             by_task(lines, selection.chosen, seeds),
             "Left out:\n\n" + left_out(selection),
         )
@@ -142,6 +154,7 @@ def documented(lines: Lines) -> dict[str, str]:
         "evaluate": summary(lines, selection.chosen, SEEDS),
         "evaluate-origin": origin(lines, selection, SEEDS),
         "evaluate-reasons": reasons(lines, selection.chosen, SEEDS),
+        "evaluate-wrong": wrong_by_task(lines, selection.chosen, SEEDS),
         "evaluate-tasks": by_task(lines, selection.chosen, SEEDS),
         "evaluate-left-out": left_out(selection),
     }

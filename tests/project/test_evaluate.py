@@ -121,6 +121,8 @@ def test_a_wrong_hit_of_a_way_with_checks_is_found_and_one_of_a_blind_replay_is_
     bad = line(way="three", reward=0.0)
     lines = known(bad, line(way="blind", reward=-1.0), line(way="before", reward=-1.0))
     assert report.wrong_hits(lines, ["read-table"], SEEDS) == [bad]
+    named = report.wrong_by_task(lines, ["read-table"], SEEDS).splitlines()
+    assert [row.rpartition(": ")[2] for row in named] == ["`read-table` 1", "none"]
 
 
 def test_a_task_that_the_script_fails_once_is_not_chosen() -> None:
