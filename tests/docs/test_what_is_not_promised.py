@@ -24,7 +24,7 @@ SHOWN_BY = {
     "Params are [learned from task texts]": "test_a_name_that_means_more_than_itself_is_not_seen",
     "Why an agent chose a record": "test_a_choice_by_something_else_is_not_seen",
     "A flag of a record counts": "test_a_record_that_was_left_alone_is_not_seen",
-    "A value that a tool returned and that equals": "test_e6_an_id_that_is_equal_to_a_param_is_the_param",
+    "A number that the agent computed": "test_a_sum_that_equals_a_param_is_taken_for_it",
     "The smallest and the largest record": "test_the_pages_of_a_list_are_not_compared",
     "The fingerprint of a tool": "test_the_functions_that_a_tool_calls_are_no_part_of_it",
     "Derived data is seen": "test_a_translation_is_not_seen",
@@ -196,6 +196,16 @@ def test_the_functions_that_a_tool_calls_are_no_part_of_it(monkeypatch: pytest.M
 def helper() -> str:
     """What a tool calls."""
     return "one"
+
+
+def test_a_sum_that_equals_a_param_is_taken_for_it() -> None:
+    bench = Bench()
+    prices = [700, 800]
+    look = bench.engine.tool(name="look", effect="read")(lambda: list(prices))
+    bench.engine.set_agent(lambda task: bench.act(sum(look())))
+    bench.run(budget=1500)
+    assert bench.run(budget=2500)
+    assert bench.calls == [(2500,)]  # the agent would send 1500
 
 
 def test_a_translation_is_not_seen() -> None:

@@ -178,11 +178,9 @@ class Program:
 
 
 def _is_equal_by_chance(data: Data) -> bool:
-    """Return whether a param equals a value that the agent has read: it is taken for the param (E1)."""
-    seen = [value for record in data.records for value in (*record.values(), *str(record["name"]).split())]
-    seen += [*data.settings.values(), sum(record["price"] for record in data.records), len(data.records)]
-    given = [part for value in data.params.values() for part in (value, *str(value).split())]
-    return any(value in seen for value in given)
+    """Return whether a param equals a value that the agent may have computed: it is taken for the param (E1)."""
+    seen = [sum(record["price"] for record in data.records), len(data.records)]
+    return any(value in seen for value in data.params.values())
 
 
 def _lines(text: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from .. import codec
 from ..model.records import Guard
 from ..model.text import safe_repr
+from .echoes import ECHO, ECHOES, given_value, holds
 from .elements import (
     COLUMN,
     JOINED,
@@ -233,6 +234,27 @@ def _output(guard: Guard, output: Any, params: Mapping[str, Any]) -> str | None:
     return None if type(value) is str and value == made else repr(value)
 
 
+def _echo(guard: Guard, output: Any, params: Mapping[str, Any]) -> str | None:
+    relation, name, path = _decoded(guard.data)
+    value = get_at(output, guard.path, guard.keys)
+    return None if holds(relation, value, given_value(params, name, path)) else repr(value)
+
+
+def _echoes(guard: Guard, output: Any, params: Mapping[str, Any]) -> str | None:
+    relation, name, path, field = _decoded(guard.data)
+    elements = elements_of(get_at(output, guard.path, guard.keys))
+    given = given_value(params, name, path)
+    if not elements:
+        return "no list, or an empty one"
+    found = (part(element, tuple(field)) for element in elements)
+    return next((repr(value) for value in found if not holds(relation, value, given)), None)
+
+
+def param_text(name: str, path: Sequence[str | int]) -> str:
+    """Return a param, or a part of one, as people read it."""
+    return safe_repr(name) + "".join(f"[{safe_repr(part)}]" for part in path)
+
+
 def field_text(field: Field) -> str:
     """Return a field as people read it."""
     return ".".join(map(str, field)) or "value"
@@ -257,6 +279,8 @@ _JUDGES = {
     "count": _count,
     "whole": _whole,
     "output": _output,
+    ECHO: _echo,
+    ECHOES: _echoes,
 }
 
 
@@ -295,6 +319,8 @@ def guard_value(guard: Guard) -> str:
             return "a list that is not cut short"
         if kind == "output":
             return "the argument " + safe_repr("".join(f"{{{p}}}" if i % 2 else p for i, p in enumerate(value)))
+        if kind in (ECHO, ECHOES):
+            return f"the value of param {param_text(value[1], value[2])}"
         if kind == "figure":
             return " ".join(text for text in (*guard.around[:1], str(value), *guard.around[1:2]) if text)
         return safe_repr(value)

@@ -156,6 +156,10 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, gc=False):
     whole     a list that is not cut short                 the names that said "more follows" when recorded, those of
                                                            numbers equal to its length, and the limits asked for
     output    a text that equals an argument of this run   the parts of the argument's template
+    echo      a leaf that holds a param's value of this    how it holds it (as it is, as a number or date, in
+              run                                          other words, as a part), the param and the path in it
+    echoes    a list whose elements all hold a param's     the same, and the field
+              value of this run
 
     A field is a list of the names or indexes that lead to it inside an element.
     """

@@ -12,6 +12,7 @@ import msgspec
 
 from ...errors import DecodeError, NotStorableError
 from .. import codec
+from ..binding.echoes import ECHO_KINDS
 from ..binding.pieces import Piece, expression_pieces
 from ..binding.resolve import expression_text
 from ..model.lazy import lazy
@@ -101,7 +102,7 @@ class _Compared:
 
     def guards(self, step: int) -> tuple[Guard, ...]:
         """Return the guards of a step: what in the outputs its literals were taken from."""
-        return self.body.steps[step].guards
+        return tuple(guard for guard in self.body.steps[step].guards if guard.kind not in ECHO_KINDS)
 
     @property
     def is_vouched_for(self) -> bool:

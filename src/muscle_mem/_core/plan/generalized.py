@@ -15,6 +15,7 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
+from ..binding.echoes import ECHO_KINDS
 from ..binding.flow_leaf import Leaf
 from ..binding.pieces import literal_pieces
 from ..binding.replace_leaves import replace_leaves
@@ -34,6 +35,7 @@ from .leaves import StepTraits, differing_leaves, flow_of
 from .ready_trajectory import Candidate, ReadyTrajectory
 from .snapshots import settled_leaves
 from .step import BoundStep, PlanStep, Refusal, make_step
+from .strikes import place_of
 
 _PLACES = ("", "figure")
 
@@ -256,8 +258,8 @@ def common_guards(records: Sequence[StepRecord], read: Mapping[int, Get]) -> tup
     if read:
         pieces = literal_pieces(records[0])
         values = {codec.canonical(pieces[at].value) for at in read}
-    others = [{_place_of(guard) for guard in record.guards} for record in records[1:]]
-    common = [guard for guard in records[0].guards if all(_place_of(guard) in other for other in others)]
+    others = [{place_of(guard) for guard in record.guards} for record in records[1:]]
+    common = [guard for guard in records[0].guards if all(place_of(guard) in other for other in others)]
     common += _moved_guards(records, common, values)
     return tuple(guard for guard in common if guard.kind not in _PLACES or guard.data not in values)
 
@@ -275,20 +277,11 @@ def _moved_guards(records: Sequence[StepRecord], common: Sequence[Guard], read: 
         guard
         for guard in records[0].guards
         if guard.kind not in _PLACES
+        and guard.kind not in ECHO_KINDS
         and guard not in common
         and any(own.step == guard.step and own.path[: len(guard.path)] == guard.path for own in moved)
     ]
     return moved + above
-
-
-def _place_of(guard: Guard) -> tuple[Any, ...]:
-    """Return a guard without the positions of named children.
-
-    These move when others are added.
-    """
-    keys = guard.keys or (b"",) * len(guard.path)
-    path = tuple([key or index for key, index in zip(keys, guard.path, strict=True)])
-    return guard.step, path, guard.data, guard.around, guard.kind
 
 
 def _row_of(row: Row, found: Mapping[int, Mapping[int, Get]]) -> Row:

@@ -15,6 +15,7 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
+from ..binding.echoes import ECHO_KINDS
 from ..binding.elements import COLUMN, JOINED, TIED
 from ..binding.guard_check import stale_value
 from ..binding.ties import KNOWN, joined_rows
@@ -109,6 +110,8 @@ class _Recording:
         guards = self.trajectory.steps[position].recorded_guards
         if guard in guards or guard.kind == "output" or _kind(guard) == KNOWN:
             return False
+        if guard.kind in ECHO_KINDS:
+            return len(guards) < _MAX_GUARDS and not self._has_echo(guard)
         alike = [own for own in guards if own.step == guard.step and shape_of(own) == shape_of(guard)]
         if guard.kind in _PLACES and any(own.kind in _PLACES for own in alike):
             return False
@@ -123,6 +126,14 @@ class _Recording:
         if _kind(guard) in _REASONS:
             return all(self._fails(moved, len(guards)) for moved in _moved(guard, guards))
         return self._fails(guard, len(guards))
+
+    def _has_echo(self, guard: Guard) -> bool:
+        """Return whether the param had its value at this place in this recording, too."""
+        return any(
+            own.kind == guard.kind and place_of(own) == place_of(guard)
+            for step in self.trajectory.steps
+            for own in step.recorded_guards
+        )
 
     def _took_same(self, guard: Guard, position: int, beside: Sequence[Guard]) -> bool:
         """Return whether this recording sent the value that the guarded element has."""
@@ -190,6 +201,16 @@ def _moved(reason: Guard, guards: Sequence[Guard]) -> Iterator[Guard]:
             path = (*reason.path[:level], own.path[level])
             keys = (*reason.keys[:level], *own.keys[level : level + 1])
             yield msgspec.structs.replace(reason, path=path, keys=keys)
+
+
+def place_of(guard: Guard) -> tuple[Any, ...]:
+    """Return a guard without the positions of named children.
+
+    These move when others are added.
+    """
+    keys = guard.keys or (b"",) * len(guard.path)
+    path = tuple([key or index for key, index in zip(keys, guard.path, strict=True)])
+    return guard.step, path, guard.data, guard.around, guard.kind
 
 
 def shape_of(guard: Guard) -> tuple[Any, ...]:

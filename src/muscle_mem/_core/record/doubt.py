@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..binding.derived import Knowledge, derived_suspicions
+from ..binding.echoes import ECHO_KINDS
 from ..binding.id_shapes import has_id_shape
 from ..binding.output_index import OutputIndex
 from ..binding.params import Params
@@ -164,7 +165,7 @@ def joined_suspicions(
 
 def _used_outputs(records: Sequence[StepRecord]) -> set[int]:
     """Return the steps whose outputs later steps refer to, or are guarded by."""
-    found = {guard.step for record in records for guard in record.guards}
+    found = {guard.step for record in records for guard in record.guards if guard.kind not in ECHO_KINDS}
     for record in records:
         for _, expr in record.arguments:
             if type(expr) is not Lit:

@@ -16,6 +16,7 @@ from ..binding.answer_skeletons import skeleton
 from ..binding.freeze import frozen_to_expression
 from ..binding.guards import GuardFacts, ended_before, infer_guards
 from ..binding.output_index import OutputIndex, indexed
+from ..binding.param_echoes import infer_echoes
 from ..binding.param_suspicion import params_in_name, params_with_keys_in
 from ..binding.params import NO_PARAMS, Params, params_used_in
 from ..binding.resolve import secrets_used
@@ -154,11 +155,12 @@ def step_records(
     guards = known[:start] + infer_guards(
         records, outputs, start=start, events=events, names=list(map(variadic_names, steps)), facts=facts
     )
+    echoes = infer_echoes(records, outputs, ended_before(start, events), recorder.params, guards)
     return [
         msgspec.structs.replace(
             record,
             arguments=merged_arguments(whole[at], record),
-            guards=(*found, *explained.guards.get(at, ())),
+            guards=(*found, *explained.guards.get(at, ()), *(echoes.get(at, ()) if at >= start else ())),
             group=shape.group,
             late=shape.late,
         )

@@ -6,11 +6,13 @@ from collections.abc import Generator
 from typing import Any
 
 from ..binding.declared_flows import FlowError
+from ..binding.echoes import ECHO_KINDS
 from ..binding.guard_check import guard_value, stale_value, value_at
 from ..binding.output_figures import figures_digest, fits_figures
 from ..binding.resolve import references_in
 from ..model.flow import Unclear
 from ..model.reason import Reason
+from ..model.records import Guard
 from ..model.text import long_repr, safe_repr
 from ..plan.derived import Sources
 from ..plan.snapshots import bounded_snapshot
@@ -102,7 +104,7 @@ def stale_reference(run: Run, step: PlanStep, position: int) -> Refusal | None:
     """Return the refusal of a step whose argument left the output it came from (E6)."""
     for guard in step.guards:
         there = stale_value(guard, run.progress.results, run.params.values)
-        if there is not None:
+        if there is not None and guard.kind not in ECHO_KINDS:
             expected = guard_value(guard)
             message = (
                 f"an argument of {step.tool.name!r} is stale: expected {expected} in the output of step {guard.step}, "
@@ -118,9 +120,25 @@ def stale_reference(run: Run, step: PlanStep, position: int) -> Refusal | None:
                 expected=expected,
                 snapshots=snapshots,
             )
+        if there is not None and run.policy.generalize != "at_once":
+            return _lost_echo(run, step, position, guard, there)
     if step.sources and run.policy.generalize != "at_once":
         return _changed_figures(run, step, position)
     return None
+
+
+def _lost_echo(run: Run, step: PlanStep, position: int, guard: Guard, there: str) -> Refusal:
+    """Return the refusal of a step whose param differs from an output now.
+
+    When recorded, the value may have been either.
+    """
+    expected = guard_value(guard)
+    message = (
+        f"an argument of {step.tool.name!r} is {expected} or from the output of step {guard.step} "
+        f"({run.progress.calls[guard.step][0].tool.name}): they agreed when recorded, and the output has {there} now; "
+        "another recording decides, or give Param(bind=)"
+    )
+    return Refusal(Reason.UNCONFIRMED, message, position, step.tool.name, seen=there, expected=expected)
 
 
 def _changed_figures(run: Run, step: PlanStep, position: int) -> Refusal | None:
