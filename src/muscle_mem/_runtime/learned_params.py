@@ -94,7 +94,8 @@ def find_by_template(runtime: Any, run: Run) -> tuple[CandidateSet, Refusal | No
         return NO_CANDIDATES, None
     run.key = met.key
     run.tags = _with_learned(run.tags)
-    run.params = Params({name: Param(value, bind=met.places[name]) for name, value in met.fills.items()})
+    bound = {name: Param(value, bind=met.places[name]) for name, value in met.fills.items()}
+    run.params = Params(bound, is_learned=True)
     run.may_wait = False
     run.template = describe(met)
     return met.candidates, met.refusal

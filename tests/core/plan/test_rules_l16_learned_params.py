@@ -329,3 +329,23 @@ def test_l16_a_threshold_is_never_crossed_by_a_replay(seed: int) -> None:
         number = chance.randint(100, 999)
         desk(f"Get the price of {number} Item{chr(97 + at)}")
         assert desk.calls == [("price", f"Item{chr(97 + at)}", number, desk.currency(number))]
+
+
+@pytest.mark.parametrize("spelled", [str, str.upper, lambda name: name.lower().replace(" ", ".") + "@acme.com"])
+def test_l16_a_value_of_a_text_that_an_output_no_longer_repeats_is_asked(spelled: Callable[[str], str]) -> None:
+    engine = Engine(learn_params=True)
+    others = {"Dan Moe": "Daniel Moe"}
+    sent: list[str] = []
+    contact = engine.tool(effect="read", name="contact")(lambda name: {"is": spelled(others.get(name, name))})
+    send = engine.tool(effect="write", name="send")(sent.append)
+
+    def agent(task: str) -> None:
+        found = contact(task.removeprefix("Send the greeting to "))["is"]
+        send(found.split("@")[0].replace(".", " ").title())
+
+    engine.set_agent(agent)
+    outcomes = [
+        engine(f"Send the greeting to {name}") for name in ("Ann Lee", "Bob Ray", "Cho Park", "Eve Fox", "Dan Moe")
+    ]
+    assert [bool(outcome) for outcome in outcomes] == [False, False, False, True, False]
+    assert sent[-2:] == ["Eve Fox", "Daniel Moe"]

@@ -98,7 +98,7 @@ def _uses(records: Sequence[StepRecord], params: Params) -> Iterator[_Use]:
     for step, record in enumerate(records):
         for argument, expr in record.arguments:
             for name, path in _params_in(expr):
-                if name not in params.vouched_for(record.tool, argument):
+                if params.is_learned or name not in params.vouched_for(record.tool, argument):
                     arguments.setdefault((name, path), set()).add(argument)
                     steps.setdefault((name, path), []).append(step)
     for (name, path), found in arguments.items():

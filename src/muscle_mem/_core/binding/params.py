@@ -27,7 +27,8 @@ _NOBODY: frozenset[str] = frozenset()
 class Params:
     """The params of one run, prepared for searches by bytes, text and identity.
 
-    `vouched` has for each name the arguments (tool.argument) that get the param whatever its size. Secret params are
+    `vouched` has for each name the arguments (tool.argument) that get the param whatever its size. With `is_learned`,
+    the params were read in a text, and no caller has named them. Secret params are
     registered under the same names with the run's redactor; their values are not searched here.
     """
 
@@ -38,6 +39,7 @@ class Params:
         "_kinds",
         "canonical",
         "expressions",
+        "is_learned",
         "names_by_bytes",
         "opaque",
         "secret",
@@ -47,7 +49,8 @@ class Params:
         "vouched",
     )
 
-    def __init__(self, values: Mapping[str, Any] | None) -> None:
+    def __init__(self, values: Mapping[str, Any] | None, *, is_learned: bool = False) -> None:
+        self.is_learned = is_learned
         self.vouched: dict[str, frozenset[str]] = {}
         self.values = self._validated(values)
         self.canonical: dict[str, bytes] = {}

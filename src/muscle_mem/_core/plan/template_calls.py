@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import codec
+from ..binding.echoes import ECHO, EQUAL, FIGURE, PART, SPELLED, relation
 from ..binding.params import Params, literal_leaves, params_used_in, to_expression
 from ..binding.pieces import literal_pieces
 from ..binding.suspicion import witness
 from ..binding.task_templates import NUMBERS, Template
-from ..model.records import Body, Expr, Lit, Node, Row, Sec, StepRecord, Suspicion, Tpl, Witness
+from ..model.records import Body, Expr, Guard, Lit, Node, Row, Sec, StepRecord, Suspicion, Tpl, Witness
 from ..redaction.traces import decimal_text
 from .generalized import common_guards
+from .strikes import place_of
 
 STR = "builtins:str"
 MAX_ENUM = 40
@@ -161,10 +163,44 @@ def constant_fill(steps: Sequence[StepRecord], fills: Mapping[str, str]) -> str 
     return None
 
 
-def _guards(records: Sequence[StepRecord], parents: Sequence[Parent]) -> tuple[Any, ...]:
-    """Return the guards of a call that all recordings have, but for those of fills."""
+def _guards(records: Sequence[StepRecord], parents: Sequence[Parent]) -> tuple[Guard, ...]:
+    """Return the guards of a call that all recordings have.
+
+    Those of fills ask for the values of the holes.
+    """
     fills = {data for parent in parents for value in parent.fills.values() for data in _encodings(value)}
-    return tuple(guard for guard in common_guards(records, {}) if guard.data not in fills)
+    common = [guard for guard in common_guards(records, {}) if guard.data not in fills]
+    return (*common, *_echoes(records, parents))
+
+
+def _echoes(records: Sequence[StepRecord], parents: Sequence[Parent]) -> Iterator[Guard]:
+    """Yield the guards of the places that held the fill of a hole in all recordings.
+
+    The agent may have taken the value from there.
+    """
+    used = {name for _, expr in records[0].arguments for name in params_used_in(expr)}
+    others = [{_place_of(guard): guard for guard in record.guards} for record in records[1:]]
+    for guard in records[0].guards if used else ():
+        alike = [guard, *(found[_place_of(guard)] for found in others if _place_of(guard) in found)]
+        if guard.kind not in ("", "figure") or len(alike) < len(records):
+            continue
+        for name in sorted(used):
+            kinds = {_relation(own, parent.fills[name]) for own, parent in zip(alike, parents, strict=True)}
+            if len(kinds) == 1 and kinds != {""}:
+                data = codec.canonical([kinds.pop(), name, []])
+                yield msgspec.structs.replace(guard, data=data, around=(), kind=ECHO)
+
+
+def _place_of(guard: Guard) -> tuple[Any, ...]:
+    return place_of(msgspec.structs.replace(guard, data=b"", around=()))
+
+
+def _relation(guard: Guard, fill: str) -> str:
+    """Return how the place of a guard held the fill of a hole."""
+    found = relation(codec.decode(guard.data, lenient=True), fill)
+    if guard.kind == "figure":
+        return FIGURE if found in (EQUAL, FIGURE) else ""
+    return SPELLED if guard.around and found == EQUAL else found if found != PART else ""
 
 
 def _encodings(value: str) -> Iterator[bytes]:
