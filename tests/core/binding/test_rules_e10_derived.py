@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,13 @@ from muscle_mem import Engine, Outcome, Reason
 
 NOON = datetime.datetime(2026, 3, 10, 12).timestamp()
 DAY = 86_400.0
+
+
+@dataclass
+class Priced:
+    """A record that is an object."""
+
+    price: float
 
 
 class Till:
@@ -198,6 +206,32 @@ def test_e10_the_same_figures_in_another_order_or_under_other_names_confirm_noth
     outcome, calls = till.run([{"price": 733}, {"price": 411}])
     assert outcome.reason == Reason.UNCONFIRMED
     assert calls == [1144]
+
+
+@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"rows": rows, "total": 2}], ids=["alone", "inside"])
+@pytest.mark.parametrize("record", [lambda price: {"price": price}, Priced], ids=["dict", "object"])
+def test_e10_the_order_of_records_under_keys_counts(wrap: Callable[[Any], Any], record: Callable[[float], Any]) -> None:
+    def price_of(row: Any) -> float:
+        return row["price"] if isinstance(row, dict) else row.price
+
+    def second(till: Till) -> None:
+        answer = till.look()
+        rows = list(answer.get("rows", answer).values())
+        till.pay(round(price_of(rows[1]) * 100))
+
+    till = Till(second)
+    rows = {"2ba8": record(12.5), "546c": record(99.25)}
+    assert not till.run(wrap(rows))[0]
+    assert till.run(wrap(rows))[0]
+    outcome, calls = till.run(wrap(dict(reversed(rows.items()))))
+    assert outcome.reason == Reason.UNCONFIRMED
+    assert calls == [1250]
+
+
+def test_e10_the_order_of_fields_does_not_count() -> None:
+    till = Till(lambda till: till.pay(round(till.look()["price"] * 100)))
+    till.run({"price": 12.5, "weight": 3.25})
+    assert till.run({"weight": 3.25, "price": 12.5})[0]
 
 
 def test_e10_many_figures_in_another_order_confirm_nothing() -> None:

@@ -195,7 +195,7 @@ class _Figures:
         self._left -= len(value)
         if issubclass(type(value), dict):
             add, lines = self.add, self.lines
-            for key in _sorted_keys(value):
+            for key in value if _are_records(value) else _sorted_keys(value):
                 if type(key) is str:
                     child = value[key]
                     kind = type(child)
@@ -374,6 +374,21 @@ def _may_hold_more(column: Sequence[Any], kinds: set[type]) -> bool:
     """Return whether one of the texts of a column may be a table or JSON."""
     joined = "".join(column if len(kinds) == 1 else [value for value in column if type(value) is str])
     return any(mark in joined for mark in ("\n", "<tr", "{", "["))
+
+
+def _are_records(value: dict[Any, Any]) -> bool:
+    """Return whether a dict holds records by their keys.
+
+    One of them may be chosen for its place, so their order counts.
+    """
+    children = iter(value.values())
+    first = next(children, None)
+    kind = type(first)
+    if len(value) < 2 or kind in _ROW_SCALARS or kind in (list, tuple, set, frozenset):
+        return False
+    if kind is dict:
+        return all(type(child) is dict and child.keys() == first.keys() for child in children)
+    return all(type(child) is kind for child in children)
 
 
 def _sorted_keys(value: dict[Any, Any]) -> list[Any]:
