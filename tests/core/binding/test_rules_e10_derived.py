@@ -23,6 +23,10 @@ class Priced:
     price: float
 
 
+def _listed(rows: list[dict[str, Any]]) -> str:
+    return "\n".join(f"{at}. id = {row['id']}; price = {row['price']:.2f}" for at, row in enumerate(rows, 1))
+
+
 class Till:
     """A read tool that answers what a test says, a write tool, and a clock."""
 
@@ -226,6 +230,24 @@ def test_e10_the_order_of_records_under_keys_counts(wrap: Callable[[Any], Any], 
     outcome, calls = till.run(wrap(dict(reversed(rows.items()))))
     assert outcome.reason == Reason.UNCONFIRMED
     assert calls == [1250]
+
+
+@pytest.mark.parametrize("show", [lambda rows: rows, lambda rows: _listed(rows)], ids=["list", "text"])
+def test_e10_a_quantity_that_equals_an_id_may_be_computed(show: Callable[[Any], Any]) -> None:
+    rows = [{"id": 7, "price": 8.5}, {"id": 11, "price": 14.25}]
+    till = Till(lambda till: (till.look(), till.pay(round(sum(row["price"] for row in rows) / 2))))
+    till.run(show(rows))
+    assert till.run(show(rows))[0]
+    rows[0]["price"] = 4.5
+    outcome, calls = till.run(show(rows))
+    assert outcome.reason == Reason.UNCONFIRMED
+    assert calls == [9]
+
+
+def test_e10_a_quantity_of_a_field_of_its_name_is_none_of_an_id() -> None:
+    till = Till(lambda till: till.pay(till.look()[0]["amount"]))
+    till.run([{"id": 11, "amount": 11, "weight": 12.5}])
+    assert till.run([{"id": 11, "amount": 11, "weight": 13.5}])[0]
 
 
 def test_e10_the_order_of_fields_does_not_count() -> None:

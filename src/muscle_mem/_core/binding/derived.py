@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..model.records import Guard, StepRecord, Suspicion
-from .field_names import is_id_name, is_same_name
+from .field_names import is_id_name, is_same_name, says_quantity
 from .figures import MAX_TEXT, is_calendar_word
 from .leaf_texts import bytes_of, text_of
 from .loops import is_list
@@ -124,16 +124,32 @@ def _may_be_position(piece: Piece, record: StepRecord, index: OutputIndex, ended
     text = text_of(piece.value) or ""
     if len(text) > 2 or not text.isdecimal() or not is_id_name(piece.argument):
         return False
-    data = bytes_of(piece.value)
-    for guard in record.guards:
-        place = index.node_at(guard.step, guard.path) if guard.kind == "" and guard.data == data else None
-        name = index.name(*place) if place is not None else ""
-        if is_id_name(name) or is_same_name(piece.argument, name):
-            return False
+    if any(is_id_name(name) or is_same_name(piece.argument, name) for name in _names_of(text, record, index)):
+        return False
     return any(
         is_list(value) and 1 < len(value) >= int(text) and index.step_of(node) in ended
         for node, value in enumerate(index.nodes)
     )
+
+
+def _may_be_quantity(piece: Piece, record: StepRecord, index: OutputIndex) -> bool:
+    """Return whether a small number that equals an id may as well be computed.
+
+    It is so in an argument for a quantity, if nothing of the argument's name has it in an output.
+    """
+    text = text_of(piece.value) or ""
+    if len(text) > 2 or not text.isdecimal() or not says_quantity(piece.argument):
+        return False
+    names = list(_names_of(text, record, index))
+    return bool(names) and all(map(is_id_name, names))
+
+
+def _names_of(text: str, record: StepRecord, index: OutputIndex) -> Iterator[str]:
+    """Yield the names of the guarded places that have a small number, as a text or not."""
+    for guard in record.guards:
+        place = index.node_at(guard.step, guard.path) if guard.kind == "" and not guard.around else None
+        if place is not None and text_of(index.child(*place)) == text:
+            yield index.name(*place)
 
 
 def _open_literals(
@@ -147,8 +163,9 @@ def _open_literals(
     defaults = {bytes_of(default) for default in known.defaults[step]}
     for leaf, piece in enumerate(index.pieces.of(record)):
         is_here = is_guarded(piece, guarded)
-        is_position = is_here and _may_be_position(piece, record, index, known.ended.get(step, frozenset()))
-        if (is_here and not is_position) or bytes_of(piece.value) in defaults:
+        ended = known.ended.get(step, frozenset())
+        is_chance = _may_be_position(piece, record, index, ended) or _may_be_quantity(piece, record, index)
+        if (is_here and not is_chance) or bytes_of(piece.value) in defaults:
             continue
         text = piece.value if isinstance(piece.value, str) else ""
         if isinstance(piece.value, bool) or (is_calendar_word(text) and text not in known.leaves):
@@ -158,5 +175,5 @@ def _open_literals(
             before = text[figure.start - 1 : figure.start] if figure.start else ""
             if figure.kind == "time" or (figure.kind == "number" and before and (before.isalpha() or before in "#_")):
                 continue
-            if (is_position or guarded.isdisjoint(figure.values)) and explained.has_none(figure.values):
+            if (is_chance or guarded.isdisjoint(figure.values)) and explained.has_none(figure.values):
                 yield leaf, figure.kind == "number" and is_narrow(float(figure.values[0]))

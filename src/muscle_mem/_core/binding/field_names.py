@@ -24,6 +24,11 @@ _STATE = frozenset(
     "enabled done paid result verdict".split()
 )
 _TOTAL = frozenset("total totals count size length len num number results matches found hits".split())
+_QUANTITY = frozenset(
+    "amount quantity qty count total sum value price cost fee tax discount balance budget rate ratio score rating "
+    "point average mean median percent percentage weight size width height length distance limit threshold minimum "
+    "maximum min max day hour minute second week month year duration age star stock".split()
+)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -49,6 +54,12 @@ def is_same_name(one: str, two: str) -> bool:
     if first == second:
         return True
     return first[-1] == second[-1] == "id" and 1 in (len(first), len(second))
+
+
+def says_quantity(name: str) -> bool:
+    """Return whether an argument of this name gets a number that counts or measures."""
+    words = words_of(name)
+    return bool(words) and words[-1] in _QUANTITY
 
 
 def says_state(name: str) -> bool:

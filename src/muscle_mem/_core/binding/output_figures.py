@@ -382,7 +382,7 @@ def _are_records(value: dict[Any, Any]) -> bool:
     One of them may be chosen for its place, so their order counts.
     """
     children = iter(value.values())
-    first = next(children, None)
+    first: Any = next(children, None)
     kind = type(first)
     if len(value) < 2 or kind in _ROW_SCALARS or kind in (list, tuple, set, frozenset):
         return False
