@@ -44,6 +44,9 @@ WAYS = {
     "sentence": Way(lambda n: {"text": f"Opened by {n}."}, lambda a: a["text"][10:-1]),
     "path": Way(lambda n: {"url": f"/people/{n.replace(' ', '%20')}/x"}, lambda a: a["url"][8:-2].replace("%20", " ")),
     "join": Way(lambda n: {"first": n.split()[0], "last": n.split()[1]}, lambda a: f"{a['first']} {a['last']}"),
+    "reversed": Way(
+        lambda n: {"name": ", ".join(reversed(n.split()))}, lambda a: " ".join(reversed(a["name"].split(", ")))
+    ),
     "turned": Way(
         lambda n: {"last": n.split()[1].upper(), "first": n.split()[0].upper()},
         lambda a: f"{a['first']} {a['last']}".title(),
@@ -56,6 +59,20 @@ def test_a_value_that_may_be_made_of_an_output_is_not_taken_for_the_param(way: W
     desk = Desk(lambda d: d.say(way.read(d.look())))
     desk.run(way.answer("Annika Leeds"), params={"who": "Annika Leeds"})
     assert is_asked(desk.run(way.answer("Robert Rayman"), params={"who": "Cho Parker"}))
+
+
+def test_what_a_call_itself_returns_does_not_hide_where_its_value_came_from() -> None:
+    engine = Engine()
+    answer: dict[str, str] = {}
+    said: list[str] = []
+    look = engine.tool(effect="read", answers="any", name="look")(lambda: dict(answer))
+    say = engine.tool(effect="write", answers="any", name="say")(lambda text: said.append(text) or {"said": text})
+    engine.set_agent(lambda task: say(" ".join(look().values())) and None)
+    answer.update(first="Annika", last="Leeds")
+    engine("the task", params={"who": "Annika Leeds"})
+    answer.update(first="Robert", last="Rayman")
+    assert is_asked(engine("the task", params={"who": "Cho Parker"}))
+    assert said == ["Annika Leeds", "Robert Rayman"]
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)

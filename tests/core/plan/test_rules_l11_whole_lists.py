@@ -544,3 +544,25 @@ def test_l2_of_many_lengths_a_bounded_number_is_kept() -> None:
     assert len(loop.lengths) <= 8
     assert {1, 13} <= set(loop.lengths)
     assert shop.run(20, mode="frozen").status == "hit"
+
+
+@pytest.mark.parametrize("more", [3, 250], ids=["small", "computed"])
+def test_l11_a_doubt_behind_what_a_loop_reads_names_the_argument(more: int) -> None:
+    engine = Engine()
+    orders: list[dict[str, Any]] = []
+    shipped: list[tuple[Any, ...]] = []
+    listed = engine.tool(effect="read", name="listed")(lambda: list(orders))
+    ship = engine.tool(effect="write", name="ship")(lambda order_id, days: shipped.append((order_id, days)))
+    given = {"n": 3}
+    engine.set_agent(lambda task: [ship(one["id"], days=more * given["n"] // 3) for one in listed()] and None)
+    for count in (2, 4):
+        orders[:] = [{"id": f"K-{7000 + 13 * at + count}"} for at in range(count)]
+        engine("ship all", params=given)
+    assert engine("ship all", params=given)
+    given["n"] = 9
+    shipped.clear()
+    outcome = engine("ship all", params=given)
+    assert outcome.status != "hit"
+    assert shipped == [(one["id"], 3 * more) for one in orders]
+    found = engine.explain("ship all", params={"n": 6})
+    assert "days" in str(found)

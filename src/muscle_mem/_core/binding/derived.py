@@ -145,7 +145,10 @@ def _may_be_quantity(piece: Piece, record: StepRecord, index: OutputIndex) -> bo
 
 
 def _names_of(text: str, record: StepRecord, index: OutputIndex) -> Iterator[str]:
-    """Yield the names of the guarded places that have a small number, as a text or not."""
+    """Yield the names of the guarded places that have a small number.
+
+    It may be a text there.
+    """
     for guard in record.guards:
         place = index.node_at(guard.step, guard.path) if guard.kind == "" and not guard.around else None
         if place is not None and text_of(index.child(*place)) == text:

@@ -34,6 +34,7 @@ As it is, as a number or date in any spelling, in other words or inside of a lon
 as a part of the value.
 """
 
+MAX_WORDS = 8  # of a text that holds the words of a value in another order
 SHORTEST_HIDDEN = 6  # letters and digits of a value that is found inside of a longer word
 _WORD = re.compile(r"[^\W_]+")
 
@@ -85,10 +86,10 @@ def _is_same_figure(one: Figure, two: Figure) -> bool:
 
 
 def _is_spelled_in(wanted: str, text: str) -> bool:
-    words = words_of(wanted)
+    words, others = words_of(wanted), words_of(text)
     if not words:
         return wanted in text
-    if _is_run(words, words_of(text)):
+    if _is_run(words, others) or (len(others) <= MAX_WORDS and set(words) <= set(others)):
         return True
     letters = "".join(words)
     if len(letters) < (SHORTEST_HIDDEN if letters.isascii() else SHORT_TEXT - 1):

@@ -320,7 +320,8 @@ def guard_value(guard: Guard) -> str:
         if kind == "output":
             return "the argument " + safe_repr("".join(f"{{{p}}}" if i % 2 else p for i, p in enumerate(value)))
         if kind in (ECHO, ECHOES):
-            return f"the value of param {param_text(value[1], value[2])}"
+            where = "" if kind == ECHO else f" as {field_text(tuple(value[3]))} of every element"
+            return f"the value of param {param_text(value[1], value[2])}{where}"
         if kind == "figure":
             return " ".join(text for text in (*guard.around[:1], str(value), *guard.around[1:2]) if text)
         return safe_repr(value)

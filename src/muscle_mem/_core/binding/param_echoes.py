@@ -158,7 +158,10 @@ class _Search:
             yield from islice(self._small_places(use), _MAX_LOOKS)
             return
         found = list(islice(self._all_places(use.value), _MAX_LOOKS))
-        yield from found or self._joined(use.value)
+        yield from found
+        ended = self._ended.get(use.steps[0], frozenset())
+        if not any(self._index.step_of(one.place.node) in ended for one in found):
+            yield from self._joined(use.value)
 
     def _small_places(self, use: _Use) -> Iterator[_Found]:
         """Yield the places of a small value that have the name of its argument.

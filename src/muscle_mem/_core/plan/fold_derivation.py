@@ -205,7 +205,12 @@ class _Derivation:
         if any(self._slots[at].kind != FIXED for at in conditions.derived):
             return None
         derived = Derived(
-            tuple(records), self._reads(records), self._refs(records), self._ties(chosen[0][1], found), stop
+            tuple(records),
+            self._reads(records),
+            self._refs(records),
+            self._ties(chosen[0][1], found),
+            stop,
+            chosen[0][1].records,
         )
         made = Fold(name, id, standing, self._form, self._observed, derived, flows)
         self._set_conditions(made, conditions, rows, flows)

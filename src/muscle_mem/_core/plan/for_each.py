@@ -63,7 +63,8 @@ class Derived(NamedTuple):
 
     `records` are the compact calls with what they read. `reads` are for each loop the leaves that are read from its
     elements: (compact call, sources in the element). `refs` are for each loop the parts of elements that are passed as
-    objects. `ties` are constants that the elements must have.
+    objects. `ties` are constants that the elements must have. `recorded` are the compact calls of one recording, whose
+    literals the conditions count.
     """
 
     records: tuple[StepRecord, ...]
@@ -71,6 +72,7 @@ class Derived(NamedTuple):
     refs: tuple[tuple[Ref, ...], ...]
     ties: tuple[tuple[Tied, ...], ...]
     stop: Refusal | None
+    recorded: tuple[StepRecord, ...]
 
 
 class Fold:

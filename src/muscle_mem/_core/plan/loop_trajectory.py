@@ -91,7 +91,7 @@ class LoopTrajectory(GeneralTrajectory):
         """
         slot = self.fold.slots[step]
         position = next((at for at, (own, _) in enumerate(self.layout) if own == slot), 0)
-        return position, self.fold.derived.records[step]
+        return position, self.fold.derived.recorded[step]
 
     @property
     def skeleton(self) -> bytes:

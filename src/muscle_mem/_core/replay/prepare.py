@@ -133,10 +133,11 @@ def _lost_echo(run: Run, step: PlanStep, position: int, guard: Guard, there: str
     When recorded, the value may have been either.
     """
     expected = guard_value(guard)
+    calls = run.progress.calls[guard.step : guard.step + 1]
+    source = calls[0][0].tool.name if calls else "not made"
     message = (
-        f"an argument of {step.tool.name!r} is {expected} or from the output of step {guard.step} "
-        f"({run.progress.calls[guard.step][0].tool.name}): they agreed when recorded, and the output has {there} now; "
-        "another recording decides, or give Param(bind=)"
+        f"an argument of {step.tool.name!r} is {expected} or from the output of step {guard.step} ({source}): they "
+        f"agreed when recorded, and the output has {there} now; another recording decides, or give Param(bind=)"
     )
     return Refusal(Reason.UNCONFIRMED, message, position, step.tool.name, seen=there, expected=expected)
 
