@@ -30,6 +30,7 @@ from .elements import (
 from .figure_places import as_number, day_text, is_same_value, kind_of, units_in
 from .leaf_texts import bytes_of, occurrences, text_of
 from .list_state import cut_short
+from .param_values import plain_text
 from .paths import get_at, key_digest, opened, text_of_json
 from .ties import KNOWN, unknown_row
 
@@ -237,7 +238,10 @@ def _output(guard: Guard, output: Any, params: Mapping[str, Any]) -> str | None:
 def _echo(guard: Guard, output: Any, params: Mapping[str, Any]) -> str | None:
     relation, name, path = _decoded(guard.data)
     value = get_at(output, guard.path, guard.keys)
-    return None if holds(relation, value, given_value(params, name, path)) else repr(value)
+    given = given_value(params, name, path) if path else plain_text(params[name])
+    if type(value) is str and value == given:
+        return None
+    return None if holds(relation, value, given) else repr(value)
 
 
 def _echoes(guard: Guard, output: Any, params: Mapping[str, Any]) -> str | None:
