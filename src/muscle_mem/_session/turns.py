@@ -19,9 +19,9 @@ class Call(msgspec.Struct, frozen=True, eq=False):
         id: The id of the call; that of the model's request, if there was one.
         tool: The stored name of the tool.
         name: The last part of the stored name, as a model knows it.
-        arguments: The arguments by name, as the model said them and in its order, without those that the tool ignores.
+        arguments: The arguments by name, as the model sent them and in its order, without those that the tool ignores.
         args: All positional arguments, starting with the object of a method.
-        kwargs: All keyword arguments, so that `fn(*args, **kwargs)` makes the call. Arguments that a model said as JSON
+        kwargs: All keyword arguments, so that `fn(*args, **kwargs)` makes the call. Arguments that a model sent as JSON
             have the types that the function declares.
         fn: The registered function, undecorated.
         replayed: Whether the call comes from a recording. Otherwise the model requested it.

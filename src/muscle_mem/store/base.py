@@ -164,7 +164,7 @@ class Store(Protocol):
 
     `url` names the store in messages, without secrets. A store whose calls wait for a network sets the attribute
     `waits_on_network = True`. If an event loop is running, as in `Engine.acall`, its calls are then made in a thread.
-    A store whose promises differ from those of the methods below says so in the attribute `promises`.
+    A store whose promises differ from those of the methods below declares its promises in the attribute `promises`.
     """
 
     url: str

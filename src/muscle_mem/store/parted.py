@@ -39,12 +39,12 @@ MAX_PLACES = 100_000
 class PartedStore(HistoryMethods):
     """A store of several parts, each with its own share of the task keys.
 
-    The first two bytes of a key say which part has it. So all workers must name the same parts in the same order.
-    Writers of different parts share nothing, and while one part cannot be reached, only its tasks run their agents.
+    The first two bytes of a key decide which part stores it. So all workers must name the same parts in the same order.
+    Writers of different parts do not affect each other. If one part cannot be reached, only its tasks run their agents.
 
-    An operation on one task is as in its part. Over several tasks it is one transaction in each part, and the numbers
-    of recordings are in order within a task only (`promises`). A trajectory that this object has not seen is looked
-    for in every part.
+    An operation on one task is an operation of its part. An operation on several tasks is one transaction in each part.
+    The numbers of recordings are in order only within a task (`promises`). If this object has not seen a trajectory, it
+    searches every part.
     """
 
     __module__ = "muscle_mem.store"

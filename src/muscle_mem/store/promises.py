@@ -13,8 +13,8 @@ ORDERS = ("key", "store")
 class Promises(msgspec.Struct, frozen=True, kw_only=True):
     """What a store promises; see the attribute `promises` of a store.
 
-    `acknowledged` says what survives once `seal`, `note` or `forget` has returned. "machine": everything, as long as
-    the machine of the store keeps its disk. "quorum": everything, also if that machine is lost. "cache": nothing is
+    `acknowledged` is what survives after `seal`, `note` or `forget` has returned. "machine": everything, unless the
+    disk of the store's machine is lost. "quorum": everything, also if that machine is lost. "cache": nothing is
     guaranteed, and a recording may survive while the later verdict about it is lost.
 
     `order` is "store" if the sequence numbers of all recordings are in the order of their writing, and "key" if only

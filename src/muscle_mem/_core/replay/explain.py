@@ -69,11 +69,11 @@ class Explanation(msgspec.Struct, frozen=True):
         message: The reason in words.
         considered: The recordings of the task, the preferred first.
         plan: The steps of the replay with this call's params. An output that does not exist yet is `output[step]`.
-        flows: Where arguments come from that differ between the recordings, and what is missing before that is
-            replayed.
+        flows: The sources of arguments that differ between the recordings, and what is missing before a replay uses
+            them.
         loops: The loops over whole lists that the recordings prove.
-        template: With `learn_params=True`, the template of task texts that the task fits, what it has in the holes, and
-            whether the template acts; or why there is no template.
+        template: With `learn_params=True`, the template that the text of the task fits, the values of its holes, and
+            whether a replay uses the template. Otherwise the reason why no template fits.
         optional: The steps that some recordings lack, and whether a replay may skip them.
     """
 
