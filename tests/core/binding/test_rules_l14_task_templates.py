@@ -51,8 +51,8 @@ def test_l14_texts_line_up_slot_by_slot(first: str, second: str, expected: str) 
 @pytest.mark.parametrize(
     ("first", "second", "why"),
     [
-        ("Refund order 7", "Cancel order 8", "differ beside"),
-        ("Refund order 7", "Refund order A-8", "differ beside"),
+        ("Refund order 7", "Cancel order 8", "differ in more than numbers"),
+        ("Refund order 7", "Refund order A-8", "differ in more than numbers"),
         ("Send it to Ann", "Send it to Everyone", "turn the meaning"),
         ("Send it to Ann", "Send it to Bob And Cid", "turn the meaning"),
         ("Send it to Ann", "Send it to All", "turn the meaning"),
