@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from .._core.model.learned import NO_EVIDENCE
 from .._core.plan.general_trajectory import GeneralTrajectory
@@ -10,7 +11,9 @@ from .._core.plan.ready_trajectory import ReadyTrajectory
 from ..store.base import Observation, Sealed, Store
 from .cache import CacheEntry
 from .flows import MAX_VALUES, Flows, new_entries
-from .store_health import StoreHealth
+
+if TYPE_CHECKING:
+    from .store_health import StoreHealth
 
 MAX_DERIVED = 1_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -36,8 +36,10 @@ from .flows import Flows, split_learned
 from .general_records import GeneralRecords
 from .history import HIT_DELAY, History, HistoryOptions
 from .limits import GrowthMonitor
-from .store_health import StoreHealth
 from .stored_records import has_same_body, is_same_trajectory, store_records
+
+if TYPE_CHECKING:
+    from .store_health import StoreHealth
 
 LIBRARY_BYTES = 64 * 2**20
 MAX_DAMAGE_REPORTS = 10_000

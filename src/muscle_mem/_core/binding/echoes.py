@@ -19,14 +19,6 @@ from .param_parts import part_at
 from .param_values import plain_text
 from .spelled import unquoted
 
-ECHO = "echo"
-"""Kind of a guard of a place that holds the value of a param."""
-
-ECHOES = "echoes"
-"""Kind of a guard of a field that holds the value of a param in every element of a list."""
-
-ECHO_KINDS = frozenset({ECHO, ECHOES})
-
 EQUAL, FIGURE, SPELLED, PART = "equal", "figure", "spelled", "part"
 """How a leaf holds a value.
 

@@ -19,6 +19,14 @@ from .paths import Attributes, Fields, attributes_of, fields_of, key_digest, ope
 Field = tuple[str | int, ...]
 """The names or indexes that lead from an element to a scalar in it."""
 
+ECHO = "echo"
+"""Kind of a guard of a place that holds the value of a param."""
+
+ECHOES = "echoes"
+"""Kind of a guard of a field that holds the value of a param in every element of a list."""
+
+ECHO_KINDS = frozenset({ECHO, ECHOES})
+
 COLUMN = "column "
 """Prefix of the kinds of guards whose elements are rows of lists that stand side by side."""
 

@@ -12,9 +12,10 @@ from typing import Any
 from .. import codec
 from ..model.records import Guard
 from ..model.text import safe_repr
-from .echoes import ECHO, ECHOES, given_value, holds
 from .elements import (
     COLUMN,
+    ECHO,
+    ECHOES,
     JOINED,
     MISSING,
     TIED,
@@ -236,6 +237,8 @@ def _output(guard: Guard, output: Any, params: Mapping[str, Any]) -> str | None:
 
 
 def _echo(guard: Guard, output: Any, params: Mapping[str, Any]) -> str | None:
+    from .echoes import given_value, holds
+
     relation, name, path = _decoded(guard.data)
     value = get_at(output, guard.path, guard.keys)
     given = given_value(params, name, path) if path else plain_text(params[name])
@@ -245,6 +248,8 @@ def _echo(guard: Guard, output: Any, params: Mapping[str, Any]) -> str | None:
 
 
 def _echoes(guard: Guard, output: Any, params: Mapping[str, Any]) -> str | None:
+    from .echoes import given_value, holds
+
     relation, name, path, field = _decoded(guard.data)
     elements = elements_of(get_at(output, guard.path, guard.keys))
     given = given_value(params, name, path)

@@ -14,8 +14,6 @@ from .. import codec
 from ..model.records import Expr, Guard, Node, Par, ParamPath, Part, Ref, StepRecord, Tpl
 from ..redaction.traces import SHORT_TEXT, is_small
 from .echoes import (
-    ECHO,
-    ECHOES,
     EQUAL,
     FIGURE,
     PART,
@@ -27,7 +25,7 @@ from .echoes import (
     relation,
     words_of,
 )
-from .elements import Field, elements_of
+from .elements import ECHO, ECHOES, Field, elements_of
 from .field_names import is_same_name
 from .figure_places import as_number
 from .leaf_texts import text_of

@@ -12,7 +12,7 @@ import msgspec
 
 from ...errors import DecodeError, NotStorableError
 from .. import codec
-from ..binding.echoes import ECHO_KINDS
+from ..binding.elements import ECHO_KINDS
 from ..binding.pieces import Piece, expression_pieces
 from ..binding.resolve import expression_text
 from ..model.lazy import lazy

@@ -15,7 +15,7 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.echoes import ECHO_KINDS
+from ..binding.elements import ECHO_KINDS
 from ..binding.flow_leaf import Leaf
 from ..binding.pieces import literal_pieces
 from ..binding.replace_leaves import replace_leaves

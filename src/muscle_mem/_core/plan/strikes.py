@@ -15,8 +15,7 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.echoes import ECHO_KINDS
-from ..binding.elements import COLUMN, JOINED, TIED
+from ..binding.elements import COLUMN, ECHO_KINDS, JOINED, TIED
 from ..binding.guard_check import stale_value
 from ..binding.ties import KNOWN, joined_rows
 from ..model.records import Guard

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import codec
-from ..binding.echoes import ECHO, EQUAL, FIGURE, PART, SPELLED, relation
+from ..binding.echoes import EQUAL, FIGURE, PART, SPELLED, relation
+from ..binding.elements import ECHO
 from ..binding.params import Params, literal_leaves, params_used_in, to_expression
 from ..binding.pieces import literal_pieces
 from ..binding.suspicion import witness

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..binding.derived import Knowledge, derived_suspicions
-from ..binding.echoes import ECHO_KINDS
+from ..binding.elements import ECHO_KINDS
 from ..binding.id_shapes import has_id_shape
 from ..binding.output_index import OutputIndex
 from ..binding.params import Params

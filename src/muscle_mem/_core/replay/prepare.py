@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from ..binding.declared_flows import FlowError
-from ..binding.echoes import ECHO_KINDS
+from ..binding.elements import ECHO_KINDS
 from ..binding.guard_check import guard_value, stale_value, value_at
 from ..binding.output_figures import figures_digest, fits_figures
 from ..binding.resolve import references_in
