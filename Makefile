@@ -15,7 +15,7 @@ LONG := property torture demo docs store/postgres testing
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock browser demo quick test test-rest slow slow-check bench bench-compare torture mutants docs lint fmt release-check evaluate
-.PHONY: setup-frameworks test-frameworks frameworks
+.PHONY: setup-frameworks test-frameworks frameworks bench-agent
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 18
@@ -39,6 +39,7 @@ lock: $(STAMP) ## renew requirements/*.txt: the newest releases that the ranges 
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade uv
 	@$(LOCK) --extra dev --extra demo --output-file requirements/dev.txt pyproject.toml requirements/pages.in
 	@$(LOCK) $(FRAMEWORKS:%=--extra %) --output-file requirements/frameworks.txt pyproject.toml requirements/frameworks.in
+	@$(LOCK) --output-file requirements/agent.txt pyproject.toml requirements/agent.in
 
 browser: ## install a browser for the demo from the system's packages, unless there is one
 	@sh scripts/browser.sh
@@ -98,6 +99,17 @@ bench: $(STAMP) ## measure muscle_mem, the prototype and a plain loop: QUICK=1, 
 
 evaluate: $(STAMP) browser ## replays on 40 real pages, blind and with checks; goes on where it ended: REPORT=1, WRITE=1, TASKS=4 SEEDS=1
 	@$(BIN)/python -m benchmarks.evaluate $(TASKS:%=--tasks %) $(SEEDS:%=--seeds %) $(if $(REPORT),--report) $(if $(WRITE),--write)
+
+# The model has an environment beside that of the development tools, too: its weights and what runs them are 200 MB.
+AGENT_ENV := $(VENV)-agent
+
+$(AGENT_ENV)/.ready: requirements/agent.txt
+	@test -x $(AGENT_ENV)/bin/python || $(PYTHON) -m venv $(AGENT_ENV)
+	@$(AGENT_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/agent.txt
+	@touch $@
+
+bench-agent: $(AGENT_ENV)/.ready ## an agent with a real small model, with and without a memory (an hour); goes on where it ended: REPORT=1, WRITE=1, SEEDS=2, OUT=mine.jsonl
+	@PYTHONPATH=src $(AGENT_ENV)/bin/python -m benchmarks.agent $(SEEDS:%=--seeds %) $(if $(REPORT),--report) $(if $(WRITE),--write) $(OUT:%=--out %) $(AGENT_OPTIONS)
 
 bench-compare: $(STAMP) ## compare two results of make bench: make bench-compare A=old.json B=new.json
 	@$(BIN)/python -m benchmarks compare $(or $(A),$(word 2,$(MAKECMDGOALS))) $(or $(B),$(word 3,$(MAKECMDGOALS)))

@@ -20,6 +20,7 @@ PLATFORMS = ["linux", "darwin"]
 LOCKED = {
     "dev.txt": (["dev", "demo"], "pages.in"),
     "frameworks.txt": (["pydantic-ai", "langchain", "openai-agents", "openai", "anthropic"], "frameworks.in"),
+    "agent.txt": ([], "agent.in"),
 }
 
 
