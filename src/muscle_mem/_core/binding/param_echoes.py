@@ -22,7 +22,6 @@ from .echoes import (
     figure_of,
     given_value,
     holds,
-    relation,
     words_of,
 )
 from .elements import ECHO, ECHOES, Field, elements_of
@@ -35,9 +34,12 @@ from .output_places import Place
 from .param_parts import field_name
 from .params import Params
 
-_MAX_VALUES = 200  # params and parts of params that are looked for in one recording
+_MAX_VALUES = 100  # params and parts of params that are looked for in one recording
 _MAX_PLACES = 16  # places of one value in one output
 _MAX_LOOKS = 200  # places of one value that are looked at
+_ALL_LOOKS = 2_000  # texts of one recording that are compared with values word by word
+_SEARCH = 40  # of these that one search for a value costs
+_MAX_PARTS = 16  # texts with a word, above which it is in no name that was put together
 _MAX_WORDS = 8  # words of a value that may come from as many leaves
 _LONGEST = 200  # characters of a value that may be spelled otherwise
 
@@ -136,6 +138,7 @@ class _Search:
         self._guards = guards
         self._used: dict[int, frozenset[_Element]] = {}
         self._lists: dict[int, bool] = {}
+        self._looks = _ALL_LOOKS
 
     def guards(self, use: _Use) -> Iterator[tuple[int, Guard]]:
         """Yield the guards of one value, each with its step."""
@@ -174,7 +177,10 @@ class _Search:
 
     def _all_places(self, value: Any) -> Iterator[_Found]:
         index = self._index
-        yield from (_Found(EQUAL, place) for place in self._equal_places(value))
+        known: set[_Element] = set()
+        for place in self._equal_places(value):
+            known.add((place.node, place.slot))
+            yield _Found(EQUAL, place)
         figure = figure_of(value)
         if figure is not None:
             candidates = chain.from_iterable(index.places_of_figure(figure.kind, reading) for reading in figure.values)
@@ -185,10 +191,14 @@ class _Search:
         text = text_of(value) or ""
         if len(text) > _LONGEST or (figure is not None and not text.isdigit()):
             return
-        for place in self._spelled_places(words_of(text)):
-            kind = relation(place.leaf, value)
-            if kind in (EQUAL, SPELLED):
-                yield _Found(kind, place)
+        self._looks -= _SEARCH
+        for place in islice(self._spelled_places(words_of(text)), max(0, min(_MAX_LOOKS, self._looks))):
+            self._looks -= 1
+            if (place.node, place.slot) in known:
+                continue
+            known.add((place.node, place.slot))
+            if holds(SPELLED, place.leaf, value):
+                yield _Found(SPELLED, place)
 
     def _equal_places(self, value: Any) -> Iterator[Place]:
         yield from self._index.places_of_text(text_of(value) or "")
@@ -209,17 +219,17 @@ class _Search:
     def _joined(self, value: Any) -> Iterator[_Found]:
         """Yield the leaves that together have all words of a value."""
         words = words_of((text_of(value) or "")[:_LONGEST])
-        if not 2 <= len(words) <= _MAX_WORDS:
+        if not 2 <= len(words) <= _MAX_WORDS or self._looks < 0:
             return
+        self._looks -= _SEARCH
         found: list[_Found] = []
-        missing = {word for word in words if len(word) >= SHORT_TEXT}
-        for word in tuple(missing):
-            for place in islice(self._index.word_places(word), _MAX_LOOKS):
-                if holds(PART, place.leaf, value):
-                    found.append(_Found(PART, place))
-                    missing.difference_update(words_of(text_of(place.leaf) or ""))
-        if not missing:
-            yield from found
+        for word in sorted({word for word in words if len(word) >= SHORT_TEXT}, key=lambda word: (-len(word), word)):
+            places = list(islice(self._index.word_places(word), _MAX_PARTS + 1))
+            parts = [place for place in places if holds(PART, place.leaf, value)] if len(places) <= _MAX_PARTS else []
+            if not parts:
+                return
+            found += [_Found(PART, place) for place in parts]
+        yield from found
 
     # -- guards
 
