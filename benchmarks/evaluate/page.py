@@ -125,8 +125,9 @@ class LabPage(Page):
         return int(shown[nth - 1])
 
     def _aim(self, verb: str, target: str, text: str) -> Thing:
+        thing = super()._aim(verb, target, text)
         self.acted += 1
-        return super()._aim(verb, target, text)
+        return thing
 
     def _point(self, thing: Thing) -> dict[str, Any]:
         return dict(self._page.evaluate("ref => labLook.point(ref)", thing.ref))
