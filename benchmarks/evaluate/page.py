@@ -129,6 +129,14 @@ class LabPage(Page):
         self.acted += 1
         return thing
 
+    def _press(self, thing: Thing) -> None:
+        # Some icons change under the mouse, and have no size until the other picture is loaded.
+        if thing.role == "icon":
+            spot = self._point(thing)
+            self._page.mouse.move(spot["x"], spot["y"])
+            self._settle()
+        super()._press(thing)
+
     def _point(self, thing: Thing) -> dict[str, Any]:
         return dict(self._page.evaluate("ref => labLook.point(ref)", thing.ref))
 
