@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="only these ways")
     made.add_argument("--results", type=Path, default=results.FILE, help="the file of results (default: %(default)s)")
     made.add_argument("--report", action="store_true", help="print the tables of the results; run nothing")
-    made.add_argument("--write", action="store_true", help="write the tables into docs/explanation/evaluation.md")
+    made.add_argument("--write", action="store_true", help="write the tables into the README and docs")
     return made
 
 

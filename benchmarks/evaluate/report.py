@@ -14,6 +14,7 @@ from .tasks import LEFT_OUT, PAGES, SOLVED
 from .ways import AGENT, CHECKED, WAYS
 
 PAGE = ROOT / "docs" / "explanation" / "evaluation.md"
+README = ROOT / "README.md"
 PROMISED = ("blind", *CHECKED)
 FEWER = ("before", "places")
 Lines = Mapping[tuple[str, str, str], Line]
@@ -49,11 +50,11 @@ def wrong_hits(lines: Lines, chosen: Iterable[str], seeds: Sequence[str]) -> lis
     ]
 
 
-def summary(lines: Lines, chosen: Sequence[str], seeds: Sequence[str]) -> str:
+def summary(lines: Lines, chosen: Sequence[str], seeds: Sequence[str], ways: Iterable[str] = tuple(WAYS)) -> str:
     """A row for each way."""
     head = "| way | runs | solved by replay | handed over, then solved | handed over, not solved | wrong |"
     rows = [head, "| --- | ---: | ---: | ---: | ---: | ---: |"]
-    for way, runs in of_ways(lines, chosen, seeds, WAYS).items():
+    for way, runs in of_ways(lines, chosen, seeds, ways).items():
         if not runs:
             continue
         counted = Counter(run.verdict for run in runs)
@@ -160,5 +161,14 @@ def documented(lines: Lines) -> dict[str, str]:
     }
 
 
-def write(lines: Lines, page: Path = PAGE) -> None:
-    page.write_text(between_markers(page.read_text(encoding="utf-8"), documented(lines)), encoding="utf-8")
+def in_readme(lines: Lines) -> dict[str, str]:
+    """What stands between the markers of the README."""
+    return {"evaluate-readme": summary(lines, selected(lines).chosen, SEEDS, PROMISED)}
+
+
+def write(lines: Lines, page: Path = PAGE, readme: Path = README) -> None:
+    """Write the tables into the page and the README. Raises ValueError if runs or markers are missing."""
+    contents = {page: documented(lines), readme: in_readme(lines)}
+    texts = {path: between_markers(path.read_text(encoding="utf-8"), parts) for path, parts in contents.items()}
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")

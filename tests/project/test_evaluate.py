@@ -196,6 +196,8 @@ def test_a_report_needs_no_browser(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_the_page_has_the_figures_of_the_results() -> None:
     page = report.PAGE.read_text(encoding="utf-8")
     assert between_markers(page, report.documented(results.read(results.FILE))) == page
+    readme = report.README.read_text(encoding="utf-8")
+    assert between_markers(readme, report.in_readme(results.read(results.FILE))) == readme
 
 
 def test_no_replay_with_checks_was_wrong() -> None:

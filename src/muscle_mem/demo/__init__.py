@@ -41,14 +41,13 @@ PAUSE = 1.2
 """Seconds between the acts of the first task on a terminal, where a person reads along."""
 
 WHAT = (
-    "An agent does {count} tasks on web pages, several times each. muscle_mem records the steps of the agent. When a "
-    "task comes again, it replays them. Before each step, a check compares the page with the recorded one: what is on "
-    "it, the target of the step, and what stands around it. The agent is asked only if a check fails, or if it is "
-    "uncertain that the recorded steps fit the new data."
+    "An agent does {count} tasks on web pages, several times each. muscle_mem records its steps, and replays them when a "
+    "task comes again. Before each step, a check compares the page with the recorded one. The agent is asked only if a "
+    "check fails, or if the recorded steps may not fit the new data."
 )
 SCRIPT = (
     "Agent: a script that stands in for a model and decides in milliseconds. The seconds and tokens of a model are "
-    "estimates. Set OPENAI_API_KEY to use a real model (gpt-4o-mini, or the one that MUSCLE_MEM_MODEL names)."
+    "estimates. Set OPENAI_API_KEY for a real one (gpt-4o-mini, or MUSCLE_MEM_MODEL)."
 )
 
 
