@@ -41,9 +41,9 @@ PAUSE = 1.2
 """Seconds between the acts of the first task on a terminal, where a person reads along."""
 
 WHAT = (
-    "An agent does {count} tasks on web pages, several times each. muscle_mem records its steps, and replays them when a "
-    "task comes again. Before each step, a check compares the page with the recorded one. The agent is asked only if a "
-    "check fails, or if the recorded steps may not fit the new data."
+    "An agent does {count} tasks on web pages, several times each. muscle_mem records its steps, and replays them when "
+    "a task comes again. Before each step, a check compares the page with the recorded one. The agent is asked only if "
+    "a check fails, or if the recorded steps may not fit the new data."
 )
 SCRIPT = (
     "Agent: a script that stands in for a model and decides in milliseconds. The seconds and tokens of a model are "
