@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections import Counter, OrderedDict
 from collections.abc import Generator
 from typing import Any
@@ -105,3 +106,16 @@ class LongestFirst(OrderedDict[str, dict[str, bool]]):
     def popitem(self, last: bool = True) -> tuple[str, dict[str, bool]]:
         unit = max(self, key=lambda unit: costs.expected(self[unit]))
         return unit, self.pop(unit)
+
+
+@pytest.fixture(autouse=True)
+def logging_stays_as_it_was() -> Generator[None, object, None]:
+    """Fail a test that changes the level of the package's logger, which would hide messages from later tests."""
+    logger = logging.getLogger("muscle_mem")
+    before = logger.level, logger.disabled, logging.root.manager.disable
+    yield
+    after = logger.level, logger.disabled, logging.root.manager.disable
+    logger.setLevel(before[0])
+    logger.disabled = before[1]
+    logging.disable(before[2])
+    assert after == before

