@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +55,15 @@ def test_it(engine):
 
 def suite(pytester: pytest.Pytester, source: str = TEST, name: str = "test_door") -> None:
     pytester.makepyfile(**{name: source})
+
+
+@pytest.fixture(autouse=True, scope="module")
+def whole_package_is_loaded() -> None:
+    """Load what the engine loads late: a run inside this process would load it, and drop it again with its classes."""
+    for room in ("_core", "_engine", "_library", "_runtime", "_session", "store.folder", "store.sqlite"):
+        package = importlib.import_module(f"muscle_mem.{room}")
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(found.name)
 
 
 @pytest.fixture(autouse=True)
