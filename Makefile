@@ -60,7 +60,7 @@ test: $(STAMP) browser ## lint, types and the tests; of slow tables and long tes
 	@$(PYTEST) -m "not rest"
 
 test-rest: $(STAMP) browser ## the tests that make test leaves out: controls of the proofs, the other slow tests, the site
-	@$(PYTEST) -m "rest"
+	@$(PYTEST) $(if $(WORKERS),,-n 4) -m "rest"
 
 # The frameworks have an environment beside that of the development tools: what they need is large, and changes often.
 FRAMEWORKS := pydantic-ai langchain openai-agents openai anthropic
