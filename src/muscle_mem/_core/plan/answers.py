@@ -17,9 +17,10 @@ from ..binding.failures import failure_marks, failure_of, new_marks
 from ..codec.walk import SCALARS
 from ..model.records import Row
 from .places import Place, Unseen
-from .recorded_answers import answers_nothing, output_data, used_items
+from .recorded_answers import answers_nothing, guarded_paths, output_data, used_items
 
 if TYPE_CHECKING:
+    from ..tools.tool import Tool
     from .ready_trajectory import ReadyTrajectory
     from .step import PlanStep
 
@@ -192,7 +193,7 @@ def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
     outputs: Outputs = [_outputs_at(rows, position, read) for position in range(len(steps))]
     found = _all_looks(trajectory, outputs)
     lists = _lists_left(steps, outputs, found)
-    ends = _settling_steps(steps)
+    ends, later = _settling_steps(steps), _later_tools(steps)
     for position, looks in enumerate(found):
         if looks is not None and looks.place is not None:
             end = ends[position]
@@ -201,7 +202,7 @@ def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
                 settling = found[end] = Looks(steps[end].tool, False, None, None)
             settling.settled += ((position, looks.place),)
             looks.is_early = end != position
-            settling.is_last = all(_looks_again(steps[position], later) for later in steps[end + 1 :])
+            settling.is_last = later[end] is None or later[end] is steps[position].tool
     _join_combinations(found, rows, outputs, lists)
     for position, looks in enumerate(found):
         if looks is None or not looks.samples:
@@ -214,7 +215,7 @@ def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
 
 def _all_looks(trajectory: ReadyTrajectory, outputs: Outputs) -> list[Looks | None]:
     """Return the looks at each step; equal results of a tool are read once."""
-    guarded = {guard.step for step in trajectory.steps if step.guards for guard in step.guards}
+    guarded = guarded_paths(trajectory.steps)
     known: dict[tuple[Any, ...], Looks | None] = {}
     found: list[Looks | None] = []
     for position, step in enumerate(trajectory.steps):
@@ -228,7 +229,7 @@ def _all_looks(trajectory: ReadyTrajectory, outputs: Outputs) -> list[Looks | No
             found.append(looks)
             continue
         if key not in known:
-            made = known[key] = _looks_at(trajectory, position, outputs[position])
+            made = known[key] = _looks_at(step.tool, outputs[position], guarded.get(position, ()))
             if made is not None:
                 made.samples = _samples(values)
                 made.usual = next((sample for sample in made.samples if type(sample) is str), None)
@@ -272,8 +273,7 @@ def _outputs_at(rows: Iterable[Row], position: int, read: dict[bytes, Any]) -> d
     return found
 
 
-def _looks_at(trajectory: ReadyTrajectory, position: int, outputs: Mapping[bytes, Any] | None) -> Looks | None:
-    tool = trajectory.steps[position].tool
+def _looks_at(tool: Tool, outputs: Mapping[bytes, Any] | None, used: Iterable[tuple[int, ...]]) -> Looks | None:
     code = getattr(tool.fn, "__code__", None)
     if code is not None and answers_nothing(code):
         return None
@@ -287,7 +287,7 @@ def _looks_at(trajectory: ReadyTrajectory, position: int, outputs: Mapping[bytes
     place: Place | None = None
     if not tool.answers_any:
         place = Place()
-        uses = used_items(trajectory, position, values[0])
+        uses = used_items(used, values[0])
         for value in values:
             place.add(value, uses)
     return Looks(tool, tool.failed is not False, marks, place)
@@ -316,12 +316,16 @@ def _settled_at(steps: Sequence[PlanStep], position: int) -> int:
     return position
 
 
-def _looks_again(step: PlanStep, later: PlanStep) -> bool:
-    """Return whether a later step may only look at something else.
+def _later_tools(steps: Sequence[PlanStep]) -> list[Tool | str | None]:
+    """Return for each step the tool of all later ones, if they may only look at something else.
 
-    It calls the same tool, which is not declared to act.
+    None if it is the last step, "" if a later step acts or calls another tool.
     """
-    return later.tool is step.tool and later.tool.effect is None
+    found: list[Tool | str | None] = [None] * len(steps)
+    for at in range(len(steps) - 2, -1, -1):
+        tool, rest = steps[at + 1].tool, found[at + 1]
+        found[at] = tool if tool.effect is None and (rest is None or rest is tool) else ""
+    return found
 
 
 def _lists_left(steps: Sequence[PlanStep], outputs: Outputs, found: Sequence[Looks | None]) -> Mapping[int, Answered]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dis
 import functools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import codec
@@ -20,7 +20,7 @@ from ..model.records import Row
 from .places import COLUMNS, ROWS, Names
 
 if TYPE_CHECKING:
-    from .ready_trajectory import ReadyTrajectory
+    from .step import PlanStep
 
 MAX_CACHED = 256
 """Bytes of the largest output whose answers are kept from one recording to the next."""
@@ -69,16 +69,22 @@ def _read_answers(data: bytes) -> bytes:
 _small_answers = functools.lru_cache(4096)(_read_answers)
 
 
-def used_items(trajectory: ReadyTrajectory, position: int, output: Any) -> dict[Names, int]:
+def guarded_paths(steps: Iterable[PlanStep]) -> dict[int, dict[tuple[int, ...], None]]:
+    """Return by step the paths in its output that guards of later steps look at."""
+    found: dict[int, dict[tuple[int, ...], None]] = {}
+    for step in steps:
+        for guard in step.guards:
+            found.setdefault(guard.step, {})[guard.path] = None
+    return found
+
+
+def used_items(paths: Iterable[tuple[int, ...]], output: Any) -> dict[Names, int]:
     """Return the number of items of each list that later steps use.
 
-    It counts up to the last item from which something was taken. Of lists that stand side by side as columns, the items
+    `paths` are those that guards of later steps look at. It counts up to the last item from which something was taken. Of lists that stand side by side as columns, the items
     of all are used; COLUMNS behind their names says so.
     """
     found: dict[Names, int] = {}
-    paths: dict[tuple[int, ...], None] = {}
-    for step in trajectory.steps[position + 1 :]:
-        paths.update((guard.path, None) for guard in step.guards if guard.step == position)
     columns: dict[int, bool] = {}
     for path in paths:
         for names, index in _lists_on(output, path, columns):

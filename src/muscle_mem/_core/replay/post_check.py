@@ -25,12 +25,15 @@ def judge_after(run: Run, selection: Selection | None, position: int, followed: 
     Its result, the post-checks that are due and the answers in outputs are judged.
     """
     looks = followed.trajectory.steps[position].looks
-    if looks is not None:
+    results = run.progress.results
+    # Steps that are quick have been looked at. Without this look, each step would look at all results before it.
+    is_seen = looks is not None and not looks.is_quick and len(results) == position + 1 and looks.are_seen(results)
+    if looks is not None and not is_seen:
         refusal = failure_refusal(run, looks, position)
         if refusal is not None:
             return refusal
     found = yield from _judge_due(run, selection, (position,), followed, position + 1)
-    if isinstance(found, Refusal):
+    if isinstance(found, Refusal) or (is_seen and found is None):
         return found
     other = yield from settle_answers(run, selection, position, found or followed)
     return other or found
