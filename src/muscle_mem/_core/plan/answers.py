@@ -317,9 +317,10 @@ def _settled_at(steps: Sequence[PlanStep], position: int) -> int:
 
 
 def _later_tools(steps: Sequence[PlanStep]) -> list[Tool | str | None]:
-    """Return for each step the tool of all later ones, if they may only look at something else.
+    """Return for each step the tool of all later ones.
 
-    None if it is the last step, "" if a later step acts or calls another tool.
+    Its calls may only look at something else. None means that no step is later, and "" that a later one is declared to
+    act or calls another tool.
     """
     found: list[Tool | str | None] = [None] * len(steps)
     for at in range(len(steps) - 2, -1, -1):

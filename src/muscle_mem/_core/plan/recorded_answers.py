@@ -81,8 +81,8 @@ def guarded_paths(steps: Iterable[PlanStep]) -> dict[int, dict[tuple[int, ...], 
 def used_items(paths: Iterable[tuple[int, ...]], output: Any) -> dict[Names, int]:
     """Return the number of items of each list that later steps use.
 
-    `paths` are those that guards of later steps look at. It counts up to the last item from which something was taken. Of lists that stand side by side as columns, the items
-    of all are used; COLUMNS behind their names says so.
+    `paths` are those that guards of later steps look at. It counts up to the last item from which something was taken.
+    Of lists that stand side by side as columns, the items of all are used; COLUMNS behind their names says so.
     """
     found: dict[Names, int] = {}
     columns: dict[int, bool] = {}
