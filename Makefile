@@ -74,7 +74,7 @@ $(FRAMEWORKS_ENV)/.ready: requirements/frameworks.txt
 setup-frameworks: $(FRAMEWORKS_ENV)/.ready ## create the environment of make test-frameworks (a minute, 250 MB)
 
 test-frameworks: $(FRAMEWORKS_ENV)/.ready ## the tests of the adapters, with the frameworks of requirements/frameworks.txt
-	@PYTHONPATH=src $(FRAMEWORKS_ENV)/bin/python -m pytest -n $(or $(WORKERS),2) --dist loadfile -q tests/integrations
+	@MUSCLE_MEM_COSTS_NOT_KEPT=1 PYTHONPATH=src $(FRAMEWORKS_ENV)/bin/python -m pytest -n $(or $(WORKERS),2) --dist loadfile -q tests/integrations
 
 frameworks: $(STAMP) ## test the adapters with the newest and the lowest versions: ONLY=openai for one, FRESH=1 for all again
 	@$(BIN)/python scripts/frameworks.py $(ONLY:%=--only=%) $(if $(FRESH),--fresh)
@@ -84,7 +84,7 @@ slow: $(STAMP) browser ## measure all tests, and write the list of the slow ones
 	@$(PYTEST)
 	@cd tests/support && $(abspath $(BIN))/python costs.py --write
 
-slow-check: $(STAMP) ## fail if a test that is not in tests/slow.txt took over half a second in the last run
+slow-check: $(STAMP) ## fail if a test that is not in tests/slow.txt took over a second in the last run
 	@cd tests/support && $(abspath $(BIN))/python costs.py
 
 torture: $(STAMP) ## run the long proofs, with a line of JSON each: PROOF=kills for one, TORTURE_SCALE=0.1 for a tenth
