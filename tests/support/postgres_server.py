@@ -323,11 +323,21 @@ def raw(schema: str, at: str | None = None) -> Iterator[Any]:
 
 
 def drop_schema(schema: str) -> None:
-    """Delete a schema with all that it holds."""
-    from psycopg import sql
+    """Delete a schema with all that it holds.
 
+    A writer whose connection was cut may still be at work, and the server may end this side of the deadlock.
+    """
+    from psycopg import errors, sql
+
+    drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
     with raw("public") as connection:
-        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+        for tries_left in (2, 1, 0):
+            try:
+                connection.execute(drop)
+                return
+            except errors.DeadlockDetected:
+                if not tries_left:
+                    raise
 
 
 if __name__ == "__main__":
