@@ -30,7 +30,7 @@ def names_in(pages: Path) -> list[str]:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Names that are not in the demo, by their hashes: an order that nobody has chosen."""
+    """Names that are not in the demo, by their hashes: an order without a choice."""
     return sorted(set(names) - IN_DEMO, key=lambda name: sha256(name.encode()).hexdigest())
 
 

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from .. import codec
-from ..model.records import Expr, Guard, Node, Par, ParamPath, Part, Ref, StepRecord, Tpl
+from ..model.records import Expr, Guard, Node, Par, ParamPath, Part, StepRecord, Tpl
 from ..redaction.traces import SHORT_TEXT, is_small
 from .echoes import (
     EQUAL,
@@ -33,6 +33,7 @@ from .output_index import OutputIndex
 from .output_places import Place
 from .param_parts import field_name
 from .params import Params
+from .provenance import references_of
 
 _MAX_VALUES = 100  # params and parts of params that are looked for in one recording
 _MAX_PLACES = 16  # places of one value in one output
@@ -267,7 +268,7 @@ class _Search:
         """Return the elements of lists from which a call took something."""
         if step not in self._used:
             paths = [(guard.step, guard.path) for guard in self._guards[step] if guard.kind in ("", "figure")]
-            paths += [(ref.step, ref.path) for _, expr in self._records[step].arguments for ref in _references(expr)]
+            paths += [(ref.step, ref.path) for _, expr in self._records[step].arguments for ref in references_of(expr)]
             places = (self._index.node_at(*path) for path in dict.fromkeys(paths))
             self._used[step] = frozenset().union(*(self._elements_above(*place) for place in places if place))
         return self._used[step]
@@ -305,11 +306,3 @@ class _Search:
                 return None
             found.append(name)
         return None
-
-
-def _references(expr: Expr) -> Iterator[Ref]:
-    if isinstance(expr, Ref):
-        yield expr
-    elif isinstance(expr, Node):
-        for item in expr.items:
-            yield from _references(item)

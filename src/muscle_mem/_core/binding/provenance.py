@@ -77,16 +77,17 @@ def leaves_of(record: StepRecord) -> list[Leaf]:
     They are its literal pieces, in their order, and then its references.
     """
     found = [Leaf(piece.argument, piece.value, is_key=piece.is_key) for piece in literal_pieces(record)]
-    found += (Leaf(name, source=ref.step) for name, expr in record.arguments for ref in _references(expr))
+    found += (Leaf(name, source=ref.step) for name, expr in record.arguments for ref in references_of(expr))
     return found
 
 
-def _references(expr: Expr) -> Iterator[Ref]:
+def references_of(expr: Expr) -> Iterator[Ref]:
+    """Yield the references to earlier outputs in an expression."""
     if isinstance(expr, Ref):
         yield expr
     elif isinstance(expr, Node):
         for item in expr.items:
-            yield from _references(item)
+            yield from references_of(item)
 
 
 def untrusted_steps(tools: Sequence[Tool]) -> frozenset[int]:
