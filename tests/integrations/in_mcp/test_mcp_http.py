@@ -90,8 +90,7 @@ class Web:
             handler.send_header("content-type", "application/json; charset=utf-8")
             handler.send_header("content-length", str(len(data)))
             handler.end_headers()
-            handler.wfile.write(data)
-            self.frames.append(data)
+            self.send(handler, data, data)
 
     def begin_events(self, handler: Any) -> None:
         handler.send_header("content-type", "text/event-stream")
@@ -101,9 +100,14 @@ class Web:
 
     def event(self, handler: Any, line: bytes, id: str = "") -> None:
         head = f"id: {id}\r\n".encode() if id else b""
-        handler.wfile.write(b": comment\r\nevent: message\r\n" + head + b"data: " + line.rstrip(b"\n") + b"\r\n\r\n")
+        event = b": comment\r\nevent: message\r\n" + head + b"data: " + line.rstrip(b"\n") + b"\r\n\r\n"
+        self.send(handler, line, event)
+
+    def send(self, handler: Any, frame: bytes, data: bytes) -> None:
+        # The frame is kept first: the client may compare as soon as the data has arrived.
+        self.frames.append(frame)
+        handler.wfile.write(data)
         handler.wfile.flush()
-        self.frames.append(line)
 
     def headers_of(self, name: str) -> dict[str, str]:
         """The headers of the last request of a method or tool."""
