@@ -23,8 +23,8 @@ def key_recall(engine: Engine, task: str, params: dict[str, Any] | None) -> Call
 def key_derivation(engine: Engine, task: str, params: dict[str, Any] | None) -> Callable[[], bytes] | None:
     """A function that derives the key of a call anew, as the engine does for what it has not met of late."""
     try:
-        from muscle_mem._core.binding.freeze import known_objects_of
-        from muscle_mem._core.binding.params import Params
+        from muscle_mem._core.binding.params.search import Params
+        from muscle_mem._core.binding.tasks.freeze import known_objects_of
         from muscle_mem._core.redaction.redactor import Redactor
 
         runtime = engine._runtime

@@ -21,7 +21,7 @@ from inspector_server import Client, served
 from inspector_texts import seal_text
 from muscle_mem import Check, Engine, Secret
 from muscle_mem._core import codec
-from muscle_mem._core.binding.masking import pack_mask
+from muscle_mem._core.binding.references.masking import pack_mask
 from muscle_mem._core.model.records import Node, Par, Tpl
 from muscle_mem._reading.loading import holds_flows
 from muscle_mem.errors import StoreError

@@ -147,8 +147,27 @@ def test_the_rooms_have_no_import_circle() -> None:
         left = {name: needs for name, needs in left.items() if name not in ready}
 
 
+# From low to high: each may import the rooms before it.
+ROOMS_OF_BINDING = "texts outputs params suspicions tasks references guards inference".split()
+
+
+def test_the_rooms_of_binding_import_only_lower_ones(imports: Imports) -> None:
+    home = ROOT / "_core" / "binding"
+    rooms = {path: path.relative_to(home).parts[0] for path in imports if path.parent.parent == home}
+    assert set(rooms.values()) == set(ROOMS_OF_BINDING)
+    wrong = [
+        f"{path.relative_to(home)} imports {Path(name).relative_to(home)}"
+        for path, mine in rooms.items()
+        for name, ours in imports[path]
+        if ours and (other := rooms.get(Path(name)))
+        if ROOMS_OF_BINDING.index(other) > ROOMS_OF_BINDING.index(mine)
+    ]
+    assert not wrong
+
+
 def test_no_file_lies_flat_in_the_core_but_the_story_of_a_run() -> None:
     assert {path.name for path in (ROOT / "_core").glob("*.py")} == {"__init__.py", "flow.py"}
+    assert {path.name for path in (ROOT / "_core" / "binding").glob("*.py")} == {"__init__.py"}
 
 
 def test_files_of_ours_are_imported_by_relative_names(trees: dict[Path, ast.Module]) -> None:

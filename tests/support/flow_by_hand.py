@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from muscle_mem import Check, Handover, Reason
-from muscle_mem._core.binding.params import Params
+from muscle_mem._core.binding.params.search import Params
 from muscle_mem._core.flow import RunResult, run_task
 from muscle_mem._core.model.records import StepRecord
 from muscle_mem._core.plan.candidate_set import CandidateSet

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from muscle_mem._core import codec
-from muscle_mem._core.binding.flow_levels import level
-from muscle_mem._core.binding.infer import Leaf, Parent, infer
-from muscle_mem._core.binding.pieces import literal_pieces
-from muscle_mem._core.binding.sources import AbsentError, read, source_text
+from muscle_mem._core.binding.inference.infer import Leaf, Parent, infer
+from muscle_mem._core.binding.inference.levels import level
+from muscle_mem._core.binding.references.sources import AbsentError, read, source_text
+from muscle_mem._core.binding.texts.pieces import literal_pieces
 from muscle_mem._core.model.flow import Source
 from muscle_mem._core.model.records import Expr, Lit, StepRecord, Suspicion
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from muscle_mem import Engine, Outcome
-from muscle_mem._core.binding.params import Params
-from muscle_mem._core.binding.task_key import normalize_arguments, task_key
+from muscle_mem._core.binding.params.search import Params
+from muscle_mem._core.binding.tasks.key import normalize_arguments, task_key
 from muscle_mem._core.tools.tool import signature_of
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from .._core.binding.resolve import expression_text, secrets_used
-from .._core.binding.task_key import masked_text
+from .._core.binding.references.resolve import expression_text, secrets_used
+from .._core.binding.tasks.key import masked_text
 from .._core.flow import RunResult
 from .._core.model.outcome import Divergence, Outcome
 from .._core.model.secret import MASK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from .._core.binding.task_templates import Reading, read_text
+from .._core.binding.tasks.templates import Reading, read_text
 from .._core.model.learned import is_flows_body
 from .._forks import register_for_forks
 from ..store.base import Store, Stored

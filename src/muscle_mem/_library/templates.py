@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from .._core import codec
-from .._core.binding.figures import rank
-from .._core.binding.task_templates import NUMBERS, Reading, Template, fill, line_up
+from .._core.binding.tasks.templates import NUMBERS, Reading, Template, fill, line_up
+from .._core.binding.texts.figures import rank
 from .._core.model.blobs import pack_row
 from .._core.model.reason import Reason
 from .._core.model.records import Row, body_bytes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core.binding.masking import is_masked
-from .._core.binding.provenance import by_argument
-from .._core.binding.source_text import source_text
+from .._core.binding.guards.provenance import by_argument
+from .._core.binding.references.masking import is_masked
+from .._core.binding.references.source_text import source_text
 from .._core.export.loops import written_loops
 from .._core.model.flow import OUTPUT, Source
 from .._core.model.learned import AGREED, CONFIRMED, REJECTED, STRUCK

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from .._core.binding.masking import is_masked, unpack_mask
+from .._core.binding.references.masking import is_masked, unpack_mask
 from .._core.model.learned import FlowsBody
 from .._core.model.records import Body, Expr, Guard, Lit, Node, Par, Ref, Row, Tpl
 from .._core.plan.identity import general_id

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .._core import codec
-from .._core.binding.guard_check import guard_value
-from .._core.binding.masking import is_masked, unpack_mask
-from .._core.binding.params import literal_leaves
-from .._core.binding.resolve import param_text
-from .._core.binding.tokens import contains_token
+from .._core.binding.guards.check import guard_value
+from .._core.binding.params.search import literal_leaves
+from .._core.binding.references.masking import is_masked, unpack_mask
+from .._core.binding.references.resolve import param_text
+from .._core.binding.texts.tokens import contains_token
 from .._core.codec.mappings import is_mapping_kind
 from .._core.model.records import Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, Sec, StepRecord, Tpl
 from ..errors import DecodeError, MuscleMemError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .._core.binding.provenance import provenance_text
+from .._core.binding.guards.provenance import provenance_text
 from .._core.model.records import Body, Row, StepRecord
 from .expressions import Outputs, expression, guard_text, snapshot_text, sources
 from .text import display_name, duration, printable, value_text

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .._core.binding.params import Params
+from .._core.binding.params.search import Params
 from .._core.model.text import safe_repr
 from .._core.tools.fingerprint import is_async, is_async_generator, is_generator
 from .._core.tools.tool import signature_of

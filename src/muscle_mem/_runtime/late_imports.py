@@ -37,7 +37,9 @@ def load_late_modules() -> None:
     import pathlib  # noqa: F401
     import zoneinfo  # noqa: F401
 
-    from .._core.binding import infer, output_index, source_reader, source_text, text_tables  # noqa: F401
+    from .._core.binding.inference import infer  # noqa: F401
+    from .._core.binding.outputs import index, text_tables  # noqa: F401
+    from .._core.binding.references import reader, source_text  # noqa: F401
     from .._core.codec import rare_leaves  # noqa: F401
     from .._core.plan import company, generalized  # noqa: F401
     from .._core.record import compare_flows, learn, masked_rows, merge, redact  # noqa: F401

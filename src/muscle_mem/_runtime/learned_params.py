@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._core.binding.freeze import known_objects_of
-from .._core.binding.params import NO_PARAMS, Params
-from .._core.binding.task_key import NoKeyError
-from .._core.binding.task_templates import read_text
+from .._core.binding.params.search import NO_PARAMS, Params
+from .._core.binding.tasks.freeze import known_objects_of
+from .._core.binding.tasks.key import NoKeyError
+from .._core.binding.tasks.templates import read_text
 from .._core.model.param import Param
 from .._core.plan.candidate_set import NO_CANDIDATES, CandidateSet
 from .._core.plan.step import Refusal

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Iterable
 from typing import Any, cast
 
-from .._core.binding.params import NO_PARAMS, Params
+from .._core.binding.params.search import NO_PARAMS, Params
 from .._core.flow import off_outcome
 from .._core.model.outcome import Outcome
 from .._core.model.reason import POLICIES, Mode, OnDivergence, Reason

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .._core.binding.freeze import KnownObjects, known_objects_of
-from .._core.binding.params import NO_PARAMS, Params
-from .._core.binding.task_key import (
+from .._core.binding.params.search import NO_PARAMS, Params
+from .._core.binding.tasks.freeze import KnownObjects, known_objects_of
+from .._core.binding.tasks.key import (
     NoKeyError,
     masked_parts,
     normalize_arguments,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from .._core import codec
-from .._core.binding.resolve import expression_text
+from .._core.binding.references.resolve import expression_text
 from .._core.model.handover import Planned
 from .._core.model.reason import Reason
 from .._core.model.records import Ref, StepRecord

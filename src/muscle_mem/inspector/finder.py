@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from .._core.binding.params import Params
-from .._core.binding.task_key import NoKeyError, normalize_tags, task_key
+from .._core.binding.params.search import Params
+from .._core.binding.tasks.key import NoKeyError, normalize_tags, task_key
 from .._core.model.records import Body
 from .._core.plan.compatibility import params_refusal
 from .._core.plan.ready_trajectory import ReadyTrajectory

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from .._core import codec
-from .._core.binding.masking import is_masked
+from .._core.binding.references.masking import is_masked
 from ..store import Store, Stored
 from ..store.history import DAY, DayCount, PastRun, day_of, keeps_history
 from ..store.history_totals import history_totals

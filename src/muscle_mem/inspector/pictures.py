@@ -9,7 +9,7 @@ import io
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from .._core.binding.masking import is_masked
+from .._core.binding.references.masking import is_masked
 from .._reading.text import decoded
 
 if TYPE_CHECKING:

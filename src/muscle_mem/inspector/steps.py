@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from .._core.binding.provenance import provenance_text
+from .._core.binding.guards.provenance import provenance_text
 from .._core.model.records import Body, Row, StepRecord
 from .._core.plan.flows import ShownFlow
 from .._reading.expressions import Outputs, Piece, Source, guard_text, pieces, sources

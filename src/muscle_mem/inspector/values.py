@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from .._core import codec
-from .._core.binding.masking import is_masked, unpack_mask
-from .._core.binding.resolve import param_text
+from .._core.binding.references.masking import is_masked, unpack_mask
+from .._core.binding.references.resolve import param_text
 from .._core.model.records import Expr, Lit, Node, Par, Tpl
 from .._reading.detail import is_json
 from .._reading.expressions import snapshot_text

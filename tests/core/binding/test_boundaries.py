@@ -10,12 +10,12 @@ import pytest
 
 from answering_desk import Desk
 from muscle_mem import Engine
-from muscle_mem._core.binding.elements import field_rank
-from muscle_mem._core.binding.figure_places import spans_of
-from muscle_mem._core.binding.id_shapes import has_id_shape
-from muscle_mem._core.binding.output_figures import figures_digest
-from muscle_mem._core.binding.output_index import indexed
-from muscle_mem._core.binding.param_words import _plain_texts
+from muscle_mem._core.binding.outputs.elements import field_rank
+from muscle_mem._core.binding.outputs.figure_digest import figures_digest
+from muscle_mem._core.binding.outputs.index import indexed
+from muscle_mem._core.binding.params.words import _plain_texts
+from muscle_mem._core.binding.suspicions.id_shapes import has_id_shape
+from muscle_mem._core.binding.texts.figure_places import spans_of
 
 NOW = 1_790_000_000.0
 EARLIER = NOW - 100_000_000.0

@@ -11,20 +11,14 @@ import pytest
 
 from muscle_mem import Engine
 from muscle_mem._core import codec
-from muscle_mem._core.binding import (
-    answer_rows,
-    leaf_index,
-    made_texts,
-    needles,
-    output_figures,
-    output_index,
-    output_leaves,
-    output_traits,
-)
-from muscle_mem._core.binding.answer_skeletons import skeleton
-from muscle_mem._core.binding.figures import FigureMemo, scalar_figures
-from muscle_mem._core.binding.output_index import indexed
-from muscle_mem._core.binding.output_places import Parsed, Root
+from muscle_mem._core.binding.guards import made_texts
+from muscle_mem._core.binding.outputs import answer_rows, figure_digest, index, leaves, traits
+from muscle_mem._core.binding.outputs.answer_skeletons import skeleton
+from muscle_mem._core.binding.outputs.index import indexed
+from muscle_mem._core.binding.outputs.places import Parsed, Root
+from muscle_mem._core.binding.params import leaf_index
+from muscle_mem._core.binding.texts import needles
+from muscle_mem._core.binding.texts.figures import FigureMemo, scalar_figures
 from muscle_mem._core.codec import reader, writer
 from muscle_mem._core.codec.walk import leaves_of, stored_leaves
 from muscle_mem._core.model.records import body_bytes
@@ -39,10 +33,10 @@ SWITCHES = (  # (module, name, value for one by one, value for all together)
     (writer, "FEW", NEVER, 1),
     (reader, "FEW", NEVER, 1),
     (answer_rows, "_FEW", NEVER, 1),
-    (output_leaves, "_FEW", NEVER, 1),
-    (output_figures, "_FEW", NEVER, 1),
-    (output_index, "_FEW_SEARCHES", NEVER, 0),
-    (output_index, "_MAX_PARTS", 0, 1_000),
+    (leaves, "_FEW", NEVER, 1),
+    (figure_digest, "_FEW", NEVER, 1),
+    (index, "_FEW_SEARCHES", NEVER, 0),
+    (index, "_MAX_PARTS", 0, 1_000),
     (leaf_index, "_FEW_FINDS", 0, NEVER),
     (made_texts, "_FEW_SEARCHES", 0, NEVER),
     (needles, "_CHEAP", 0, NEVER),
@@ -70,7 +64,7 @@ def index_of(output: Any) -> Any:
 
 
 def figures_of(output: Any, most: int) -> Any:
-    found = output_figures._Figures(1.9e9)
+    found = figure_digest._Figures(1.9e9)
     found._left = most
     found.add(output, "", 0)
     return found.lines, found.flags
@@ -132,9 +126,9 @@ def test_e10_traits_of_a_list_are_those_of_its_values(seed: int, monkeypatch: py
     rng = random.Random(seed)
     given = [json.loads(json.dumps(searched_values.value(rng), default=str).replace("-0.0", "0.0")) for _ in range(12)]
     given += [[{"note": searched_values.text(rng), "at": at} for at in range(20)] for _ in range(4)]
-    found = [output_traits.traits_digest(each, 1.9e9) for each in given]
-    monkeypatch.setattr(output_traits._Traits, "_told_of", lambda self, column: [self._told(value) for value in column])
-    assert found == [output_traits.traits_digest(each, 1.9e9) for each in given]
+    found = [traits.traits_digest(each, 1.9e9) for each in given]
+    monkeypatch.setattr(traits._Traits, "_told_of", lambda self, column: [self._told(value) for value in column])
+    assert found == [traits.traits_digest(each, 1.9e9) for each in given]
     assert len(set(found)) > 5
 
 

@@ -13,7 +13,7 @@ import pytest
 from answering_desk import Desk, is_stale
 from muscle_mem import Engine
 from muscle_mem._core import codec
-from muscle_mem._core.binding.given import Given
+from muscle_mem._core.binding.guards.given import Given
 from muscle_mem._core.model.records import Guard
 from muscle_mem._core.plan.strikes import _MAX_GUARDS, _Recording
 

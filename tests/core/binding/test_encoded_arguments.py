@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from muscle_mem._core import codec
-from muscle_mem._core.binding.freeze import Encoded, frozen_to_expression
-from muscle_mem._core.binding.params import Params, to_expression
+from muscle_mem._core.binding.params.search import Params, to_expression
+from muscle_mem._core.binding.tasks.freeze import Encoded, frozen_to_expression
 from muscle_mem._core.model.records import Lit, Par
 
 ROWS = [{"id": 10_000 + at, "name": f"person {at} of town"} for at in range(5)]

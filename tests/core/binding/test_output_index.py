@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from muscle_mem._core.binding import answers
-from muscle_mem._core.binding.answer_skeletons import skeleton
-from muscle_mem._core.binding.leaf_texts import occurrences
-from muscle_mem._core.binding.output_index import indexed
+from muscle_mem._core.binding.outputs import answers
+from muscle_mem._core.binding.outputs.answer_skeletons import skeleton
+from muscle_mem._core.binding.outputs.index import indexed
+from muscle_mem._core.binding.texts.leaf_texts import occurrences
 
 PIECES = ["ann", "Ann", "lee", "12", "120", "x9", "-", " ", ", ", "_", "²", "é", "北京", "no. ", "/", "a1b2"]
 

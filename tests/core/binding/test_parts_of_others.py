@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from muscle_mem._core.binding.param_parts import part_at
+from muscle_mem._core.binding.params.parts import part_at
 
 API_KEY = "sk-of-this-program"
 

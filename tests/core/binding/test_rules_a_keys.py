@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Engine, InvalidTypeError, Missed, Reason, Secret
-from muscle_mem._core.binding.task_key import normalize_arguments
+from muscle_mem._core.binding.tasks.key import normalize_arguments
 from muscle_mem._core.tools.tool import signature_of
 from muscle_mem._runtime.options import CallOptions
 from param_cases import Call, Client, Letter, World, call, golden_keys, key_of
@@ -156,7 +156,7 @@ def test_a1_arguments_that_fit_as_they_are_are_bound_as_any(agent: Any, monkeypa
     signature = signature_of(agent)
     given = [(), (1,), (1, 2), (2, 1), (1, 2, 3), (1, 2, 3, 4)]
     quickly = [normalize_arguments(signature, args, {}) for args in given]
-    monkeypatch.setattr("muscle_mem._core.binding.task_key._is_normal_form", lambda *_: False)
+    monkeypatch.setattr("muscle_mem._core.binding.tasks.key._is_normal_form", lambda *_: False)
     assert [normalize_arguments(signature, args, {}) for args in given] == quickly
 
 

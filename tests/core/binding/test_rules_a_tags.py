@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from muscle_mem import Engine, InvalidTypeError, Missed, Reason
-from muscle_mem._core.binding.params import Params
-from muscle_mem._core.binding.task_key import task_key
+from muscle_mem._core.binding.params.search import Params
+from muscle_mem._core.binding.tasks.key import task_key
 from param_cases import Client, World
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Reason
-from muscle_mem._core.binding.tokens import contains_token, word_positions
+from muscle_mem._core.binding.texts.tokens import contains_token, word_positions
 from param_cases import Play
 
 JOINED = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Engine
-from muscle_mem._core.binding.params import Params
+from muscle_mem._core.binding.params.search import Params
 
 
 def rows(count: int) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 
 from answering_desk import Desk
 from muscle_mem import Engine, Outcome, Param, Reason
-from muscle_mem._core.binding.echoes import relation
+from muscle_mem._core.binding.guards.echoes import relation
 
 
 def is_asked(outcome: Outcome) -> bool:

@@ -294,7 +294,7 @@ def test_e12_a_table_with_nothing_but_its_header_is_empty(shape: str) -> None:
 
 @pytest.mark.parametrize("text", ["<table><tr><td>Paid</td><td>no</td></tr></table>", "ready,steady\n", "a | b\nc | d"])
 def test_e12_a_row_of_two_cells_is_not_the_header_of_an_empty_table(text: str) -> None:
-    from muscle_mem._core.binding.answers import EMPTY, read
+    from muscle_mem._core.binding.outputs.answers import EMPTY, read
 
     assert read(text).category != EMPTY
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from muscle_mem import Outcome, Reason
-from muscle_mem._core.binding.tables import MAX_TABLE_TEXT, rows_in
-from muscle_mem._core.binding.text_tables import table_of
+from muscle_mem._core.binding.outputs.tables import MAX_TABLE_TEXT, rows_in
+from muscle_mem._core.binding.outputs.text_tables import table_of
 from param_cases import World
 
 HEADER = ("ref", "title", "cost")

@@ -9,10 +9,10 @@ import pytest
 
 import muscle_mem
 from muscle_mem import Engine, Reason
-from muscle_mem._core.binding.param_suspicion import ParamSearch, params_in_name
-from muscle_mem._core.binding.params import Params, literal_leaves, to_expression
-from muscle_mem._core.binding.pieces import Piece
-from muscle_mem._core.binding.tokens import contains_token
+from muscle_mem._core.binding.params.search import Params, literal_leaves, to_expression
+from muscle_mem._core.binding.suspicions.params import ParamSearch, params_in_name
+from muscle_mem._core.binding.texts.pieces import Piece
+from muscle_mem._core.binding.texts.tokens import contains_token
 from param_cases import Address, Client, Colour, Letter, Play
 
 

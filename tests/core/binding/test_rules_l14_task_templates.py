@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from muscle_mem._core.binding.task_templates import Template, fill, line_up, read_text
-from muscle_mem._core.binding.turning_words import TURNING, language_of, turns_meaning
+from muscle_mem._core.binding.tasks.templates import Template, fill, line_up, read_text
+from muscle_mem._core.binding.texts.turning_words import TURNING, language_of, turns_meaning
 
 
 def lined_up(*texts: str) -> Template | str:

@@ -16,8 +16,8 @@ import pytest
 
 from inferred import digest_of, explained, last_leaf, parent, record
 from muscle_mem._core import codec
-from muscle_mem._core.binding.infer import NO_OUTPUT, Parent, infer
-from muscle_mem._core.binding.sources import CONVERT, Unclear, agreed, read, source_digest, source_text
+from muscle_mem._core.binding.inference.infer import NO_OUTPUT, Parent, infer
+from muscle_mem._core.binding.references.sources import CONVERT, Unclear, agreed, read, source_digest, source_text
 from muscle_mem._core.model.flow import (
     ARGUMENT,
     OUTPUT,

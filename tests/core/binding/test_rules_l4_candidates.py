@@ -16,8 +16,8 @@ import pytest
 
 from inferred import digest_of, explained, last_leaf, parent, record
 from muscle_mem._core import codec
-from muscle_mem._core.binding.infer import CONSTANT, NO_OUTPUT, READ, VARIES, Parent, infer, skeleton
-from muscle_mem._core.binding.pieces import literal_pieces
+from muscle_mem._core.binding.inference.infer import CONSTANT, NO_OUTPUT, READ, VARIES, Parent, infer, skeleton
+from muscle_mem._core.binding.texts.pieces import literal_pieces
 from muscle_mem._core.model.records import Ctx, Lit, Node, Par, Tpl
 
 IDS = ["ORD-48213", "ORD-90517", "ORD-33871", "ORD-70226"]

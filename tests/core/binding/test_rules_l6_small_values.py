@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from inferred import last_leaf, level_of, parent
-from muscle_mem._core.binding.infer import READ, VARIES
-from muscle_mem._core.binding.leaf_sizes import bits_of
+from muscle_mem._core.binding.inference.infer import READ, VARIES
+from muscle_mem._core.binding.inference.leaf_sizes import bits_of
 
 
 class Color(enum.Enum):

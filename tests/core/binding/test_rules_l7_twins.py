@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from inferred import last_leaf, level_of, parent
-from muscle_mem._core.binding.infer import READ, Parent
+from muscle_mem._core.binding.inference.infer import READ, Parent
 from muscle_mem._core.model.records import Par
 
 A, B = "NODE-48213", "NODE-90517"

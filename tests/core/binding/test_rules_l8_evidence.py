@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from inferred import last_leaf, level_of, parent
-from muscle_mem._core.binding.flow_levels import Facts, level, missing
-from muscle_mem._core.binding.infer import CONSTANT, READ, Parent
+from muscle_mem._core.binding.inference.infer import CONSTANT, READ, Parent
+from muscle_mem._core.binding.inference.levels import Facts, level, missing
 from muscle_mem._core.model.records import Suspicion
 
 UUIDS = [f"{number:08x}-7c5e-4f0e-9a35-0f3a6f1b2c3d" for number in (190_001, 2_345_678, 3_456_789)]

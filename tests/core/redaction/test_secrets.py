@@ -14,7 +14,7 @@ import pytest
 import muscle_mem
 from muscle_mem import Check, Diverged, Engine, NotStorableError, Outcome, Reason, Secret, current_run
 from muscle_mem._core import codec
-from muscle_mem._core.binding.params import Params
+from muscle_mem._core.binding.params.search import Params
 from muscle_mem._core.model.records import Ref, Sec
 from muscle_mem._core.redaction.redactor import Redactor, redactor_for
 from muscle_mem._core.redaction.spellings import mask_forms, spellings

@@ -7,9 +7,9 @@ from typing import Any
 
 from flows_records import TASK, flows_of, paying, random_ids
 from muscle_mem import Engine, Reason, Secret
-from muscle_mem._core.binding.flow_leaf import Leaf
-from muscle_mem._core.binding.flow_levels import Facts
-from muscle_mem._core.binding.source_text import source_text
+from muscle_mem._core.binding.inference.leaf import Leaf
+from muscle_mem._core.binding.inference.levels import Facts
+from muscle_mem._core.binding.references.source_text import source_text
 from muscle_mem._core.model.flow import OUTPUT, PARAM, Name, Only, Source
 from muscle_mem._core.model.learned import Evidence
 from muscle_mem._core.model.records import Lit, Node, StepRecord

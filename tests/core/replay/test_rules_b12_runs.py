@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Check, Engine, Outcome, Reason, Secret
-from muscle_mem._core.binding import masking
+from muscle_mem._core.binding.references import masking
 
 
 def state_of(fields: dict[str, Any]) -> Check:

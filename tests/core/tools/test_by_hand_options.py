@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from muscle_mem import DeclaredFlow, Engine, InvalidTypeError, InvalidValueError, MuscleMemError, ref
-from muscle_mem._core.binding.declared_flows import (
+from muscle_mem._core.binding.outputs.paths import follow, plain_copy
+from muscle_mem._core.binding.references.declared_flows import (
     FlowError,
     declared_sources,
     find_value,
@@ -19,7 +20,6 @@ from muscle_mem._core.binding.declared_flows import (
     may_be_source,
     path_items,
 )
-from muscle_mem._core.binding.paths import follow, plain_copy
 from muscle_mem._core.model.flow import Element, Name, Slot, Source
 from muscle_mem._core.model.records import Lit, Ref
 from muscle_mem._core.tools.tool import Tool, ToolSpec

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Engine, InvalidTypeError, InvalidValueError
-from muscle_mem._core.binding.provenance import may_receive, untrusted_steps
+from muscle_mem._core.binding.guards.provenance import may_receive, untrusted_steps
 from muscle_mem._core.tools.tool import Tool
 
 

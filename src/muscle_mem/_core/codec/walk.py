@@ -7,7 +7,7 @@ Two walks are here, because their callers need different bounds:
 - `visible_leaves` sees every value that a caller passes, storable or not: subclasses of containers, shared parts and
   cycles. It visits each container once and at most MAX_VISITS containers. The order of the leaves is not defined.
 
-`binding.output_index` is separate. It must know the position of each leaf, visit an object again at each of its
+`binding.outputs.index` is separate. It must know the position of each leaf, visit an object again at each of its
 positions, and read the attributes of unknown objects, which the searches for secrets and params must not do.
 """
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from ...errors import DecodeError, InvalidValueError
-from ..binding.masking import is_masked, masked_leaves, pack_mask, unpack_mask
+from ..binding.references.masking import is_masked, masked_leaves, pack_mask, unpack_mask
 from ..model.records import (
     FORM,
     Body,

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.for_each import Item, ItemRef, Way, leaves_of, value_in
-from ..binding.leaf_texts import bytes_of
-from ..binding.lined_up import BODY, ELEMENT, Slot, UnfoldableError, Walk, compact, form_of, walk_of
-from ..binding.pieces import literal_pieces
-from ..binding.recorded_runs import NO_OUTPUT
-from ..binding.replace_leaves import replace_leaves
-from ..binding.resolve import references_in
-from ..binding.skeletons import skeleton
+from ..binding.references.for_each import Item, ItemRef, Way, leaves_of, value_in
+from ..binding.references.lined_up import BODY, ELEMENT, Slot, UnfoldableError, Walk, compact, form_of, walk_of
+from ..binding.references.recorded_runs import NO_OUTPUT
+from ..binding.references.replace_leaves import replace_leaves
+from ..binding.references.resolve import references_in
+from ..binding.references.skeletons import skeleton
+from ..binding.texts.leaf_texts import bytes_of
+from ..binding.texts.pieces import literal_pieces
 from ..model.flow import Name, Source
 from ..model.records import Body, Row, StepRecord
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ...errors import InvalidValueError
-from ..binding.resolve import CONVERSIONS
+from ..binding.references.resolve import CONVERSIONS
 from ..model.records import Body, ParamPath, Part, PartOf
 
 Document = dict[str, Any]

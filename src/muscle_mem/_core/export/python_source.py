@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from ...errors import DecodeError, MuscleMemError
 from .. import codec
-from ..binding.for_each import Item, ItemRef
-from ..binding.guard_check import guard_value
-from ..binding.masking import is_masked, unpack_mask, with_literals
-from ..binding.provenance import doubtful_text
-from ..binding.resolve import references_in
+from ..binding.guards.check import guard_value
+from ..binding.guards.provenance import doubtful_text
+from ..binding.references.for_each import Item, ItemRef
+from ..binding.references.masking import is_masked, unpack_mask, with_literals
+from ..binding.references.resolve import references_in
 from ..model.records import Body, Ctx, Expr, Guard, Ign, Lit, Par, Ref, Row, Sec, StepRecord, Tpl
 from .layout import INDENT, WIDTH, Group, Pair, Source, format_lines, on_one_line
 from .literals import Imports, UntrustedTypeError, UnwritableError, call, container, escaped, literal_source, quoted

@@ -80,7 +80,7 @@ class Source(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="s"):
     """A place from which a run can read the value of an argument.
 
     `origin` is `output`, `argument` (of the earlier step `step`, called `name`) or `param` (called `name`). `path`
-    leads from there to the value. `convert` is one of the conversions of `binding.sources`, or empty.
+    leads from there to the value. `convert` is one of the conversions of `binding.references.sources`, or empty.
     """
 
     origin: str

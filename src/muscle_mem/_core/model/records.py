@@ -25,7 +25,8 @@ The records are msgspec structs that are written as arrays, so that their bytes 
     Node  kind, items    a container in which at least one item is   the container, built from the values of its
                          not a Lit                                   items
 
-`binding.freeze` and `binding.params` decide which form an argument gets, and `binding.resolve` computes its value.
+`binding.tasks.freeze` and `binding.params.search` decide which form an argument gets, and
+`binding.references.resolve` computes its value.
 """
 
 from __future__ import annotations
@@ -350,12 +351,12 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     The values are stored in the order that `Body.order` defines. In memory, they are in the order of the body's steps.
 
     `pre` and `post` hold the codec's bytes of the snapshots, None without a check. A snapshot with params in it is a
-    `Masked` behind a prefix; see `binding.masking`. `outputs` hold the codec's bytes of the outputs. An output that
-    was not stored is empty, and `notes` has the reason. `keywords` are the names of the arguments that were passed by
-    keyword. `seconds` are the durations of the tool calls, `agent_seconds` the time that the run took outside of
-    them. `result` is the step whose output the agent returned, or -1. `judged` is set for a step whose post-check is
-    neither run right after it nor after the last member of its parallel group. It is the number of steps that are
-    executed before that post-check.
+    `Masked` behind a prefix (`binding.references.masking`). `outputs` hold the codec's bytes of the outputs. An
+    output that was not stored is empty, and `notes` has the reason. `keywords` are the names of the arguments that
+    were passed by keyword. `seconds` are the durations of the tool calls, `agent_seconds` the time that the run took
+    outside of them. `result` is the step whose output the agent returned, or -1. `judged` is set for a step whose
+    post-check is neither run right after it nor after the last member of its parallel group. It is the number of
+    steps that are executed before that post-check.
 
     `suspicions` are those of each step's literals, and `witness` says under which circumstances they arose. `origins`
     say for each literal piece of each step where its value stood when it was recorded. `pauses` are the seconds before

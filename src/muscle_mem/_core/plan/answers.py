@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.answers import OTHER, SAMPLES
-from ..binding.failures import failure_marks, failure_of, new_marks
+from ..binding.outputs.answers import OTHER, SAMPLES
+from ..binding.outputs.failures import failure_marks, failure_of, new_marks
 from ..codec.walk import SCALARS
 from ..model.records import Row
 from .places import Place, Unseen

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..binding.given import Given
-from ..binding.leaf_texts import bytes_of
-from ..binding.provenance import (
+from ..binding.guards.given import Given
+from ..binding.guards.provenance import (
     DEFAULT,
     TASK,
     approval_message,
@@ -16,6 +15,7 @@ from ..binding.provenance import (
     untrusted_steps,
     with_trust,
 )
+from ..binding.texts.leaf_texts import bytes_of
 from ..model.reason import Reason
 from ..model.records import Body, Row, StepRecord
 from ..tools.tool import Tool, defaults_of

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import codec
-from ..binding.declared_flows import is_declared
-from ..binding.param_forms import has_form
-from ..binding.param_parts import part_at
-from ..binding.param_relations import is_still_part
-from ..binding.param_values import is_number, plain_text
-from ..binding.params import Params
+from ..binding.params.forms import has_form
+from ..binding.params.parts import part_at
+from ..binding.params.relations import is_still_part
+from ..binding.params.search import Params
+from ..binding.params.values import is_number, plain_text
+from ..binding.references.declared_flows import is_declared
 from ..model.reason import Reason
 from ..model.records import Body, Expr, Ign, Lit, Node, Part, StepRecord
 from ..model.text import safe_repr

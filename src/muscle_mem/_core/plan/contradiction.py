@@ -12,9 +12,9 @@ import msgspec
 
 from ...errors import DecodeError, NotStorableError
 from .. import codec
-from ..binding.elements import ECHO_KINDS
-from ..binding.pieces import Piece, expression_pieces
-from ..binding.resolve import expression_text
+from ..binding.outputs.elements import ECHO_KINDS
+from ..binding.references.resolve import expression_text
+from ..binding.texts.pieces import Piece, expression_pieces
 from ..model.lazy import lazy
 from ..model.reason import Reason
 from ..model.records import Body, Expr, Guard, Lit, Node, Row, StepRecord
@@ -270,7 +270,7 @@ def _is_same_output(a: Row, b: Row, step: int) -> bool:
 
 def _read(data: bytes) -> Any:
     """Return the texts and numbers in an output with their places."""
-    from ..binding.output_index import leaves_of  # Few recordings of a task have different outputs.
+    from ..binding.outputs.index import leaves_of  # Few recordings of a task have different outputs.
 
     return leaves_of(codec.decode(data, lenient=True))
 

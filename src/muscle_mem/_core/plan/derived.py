@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.output_figures import by_output, common_figures, figures_apart_from_order, figures_digest
-from ..binding.suspicion_kinds import DERIVED
+from ..binding.outputs.figure_digest import by_output, common_figures, figures_apart_from_order, figures_digest
+from ..binding.suspicions.kinds import DERIVED
 from ..model.records import Row
 
 Pair = tuple[int, bytes]
@@ -86,7 +86,7 @@ def _common(seen: Sequence[Sources], every: Sequence[Sources]) -> tuple[Pair, ..
 
 def _common_traits(every: Sequence[Sources]) -> Iterable[Pair]:
     """Return the traits that the outputs of all recordings have."""
-    from ..binding.output_traits import common_traits  # Loaded with the first step that several recordings prove.
+    from ..binding.outputs.traits import common_traits  # Loaded with the first step that several recordings prove.
 
     left = {step: digest for step, digest in every[0].pairs[: every[0].length] if step < 0}
     for sources in every[1:]:
@@ -140,7 +140,7 @@ def _accepted(seen: Sequence[Sources], is_narrow: bool) -> tuple[Sources, ...]:
 
 
 def _traits_of(output: Any, now: float) -> bytes:
-    from ..binding.output_traits import traits_digest
+    from ..binding.outputs.traits import traits_digest
 
     return traits_digest(output, now)
 

@@ -13,10 +13,8 @@ from typing import Any
 
 import msgspec
 
-from ..binding.figures import is_number, rank
-from ..binding.params import Params
-from ..binding.pieces import literal_pieces
-from ..binding.suspicion_kinds import (
+from ..binding.params.search import Params
+from ..binding.suspicions.kinds import (
     COMPUTED,
     DAY,
     DERIVED,
@@ -28,6 +26,8 @@ from ..binding.suspicion_kinds import (
     YEAR,
     trace_digest,
 )
+from ..binding.texts.figures import is_number, rank
+from ..binding.texts.pieces import literal_pieces
 from ..model.reason import Reason
 from ..model.records import ParamTrace, Row, Suspicion
 from ..model.text import safe_repr

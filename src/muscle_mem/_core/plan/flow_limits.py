@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from ..binding.declared_flows import may_be_source
-from ..binding.infer import Leaf
-from ..binding.provenance import may_receive, untrusted_steps
-from ..binding.resolve import references_in
+from ..binding.guards.provenance import may_receive, untrusted_steps
+from ..binding.inference.infer import Leaf
+from ..binding.references.declared_flows import may_be_source
+from ..binding.references.resolve import references_in
 from ..model import flow as terms
 from ..model.flow import Source, may_act
 from ..model.records import StepRecord

@@ -12,7 +12,7 @@ from ..model.flow import Source
 from ..model.learned import AGREED, DIGEST, Evidence
 
 if TYPE_CHECKING:
-    from ..binding.infer import Leaf
+    from ..binding.inference.infer import Leaf
 
 ACTS, PROBATION, VARIES = "acts", "probation", "varies"
 """The statuses of a flow: it is replayed, replayed up to the next write, or not known."""
@@ -131,7 +131,7 @@ def leaf_id(step: int, leaf: int) -> bytes:
 
 def flow_id(step: int, leaf: int, source: Source) -> bytes:
     """Return the name of a leaf's source in evidence."""
-    from ..binding.sources import source_digest
+    from ..binding.references.sources import source_digest
 
     return codec.digest(leaf_id(step, leaf) + source_digest(source))[:DIGEST]
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import codec
-from ..binding.for_each import is_made_of, leaves_of
-from ..binding.infer import infer
-from ..binding.lined_up import (
+from ..binding.inference.infer import infer
+from ..binding.references.for_each import is_made_of, leaves_of
+from ..binding.references.lined_up import (
     BODY,
     ELEMENT,
     FIXED,
@@ -26,9 +26,9 @@ from ..binding.lined_up import (
     has_foldable_groups,
     walk_of,
 )
-from ..binding.pieces import literal_pieces
-from ..binding.replace_leaves import bound_leaves, replace_leaves
-from ..binding.skeletons import skeleton
+from ..binding.references.replace_leaves import bound_leaves, replace_leaves
+from ..binding.references.skeletons import skeleton
+from ..binding.texts.pieces import literal_pieces
 from ..model import flow as terms
 from ..model.flow import Element, Get, Source, may_act
 from ..model.learned import Evidence
@@ -135,7 +135,7 @@ def _contradicts(form: Form, one: _Recorded) -> bool:
 
 
 def _first_list_is_empty(form: Form, outputs: Sequence[Any]) -> bool:
-    from ..binding.for_each import list_at
+    from ..binding.references.for_each import list_at
 
     try:
         return not list_at(outputs[form.loops[0].source], form.loops[0].way).elements

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..binding.for_each import is_made_of, value_in
+from ..binding.references.for_each import is_made_of, value_in
 from ..model.flow import Element, Extreme, Name, NthKey, Only, Source
 from ..model.records import Node, Ref
 

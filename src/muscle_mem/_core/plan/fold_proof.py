@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import codec
-from ..binding.lined_up import BODY, FIXED, Compact, Form, Slot, Walk, compact
-from ..binding.pieces import literal_pieces
-from ..binding.recorded_runs import Parent, RecordedRun
-from ..binding.skeletons import argument_shapes, skeleton
+from ..binding.references.lined_up import BODY, FIXED, Compact, Form, Slot, Walk, compact
+from ..binding.references.recorded_runs import Parent, RecordedRun
+from ..binding.references.skeletons import argument_shapes, skeleton
+from ..binding.texts.pieces import literal_pieces
 from ..model.flow import Get
 from ..model.records import Row
 from .for_each import Observed

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..binding.for_each import Item, ItemRef, ListState, common_state, state_of
-from ..binding.lined_up import (
+from ..binding.references.for_each import Item, ItemRef, ListState, common_state, state_of
+from ..binding.references.lined_up import (
     BODY,
     ELEMENT,
     FIXED,
@@ -25,9 +25,9 @@ from ..binding.lined_up import (
     moved_source,
     shifted,
 )
-from ..binding.masking import is_masked, unpack_mask
-from ..binding.pieces import literal_pieces
-from ..binding.resolve import references_in
+from ..binding.references.masking import is_masked, unpack_mask
+from ..binding.references.resolve import references_in
+from ..binding.texts.pieces import literal_pieces
 from ..model.flow import Element, Get, Source
 from ..model.records import Body, Ign, Node, Ref, Row, StepRecord
 from .flows import Flow

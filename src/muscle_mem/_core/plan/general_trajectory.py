@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from .. import codec
-from ..binding.replace_leaves import bound_leaves, values_at_bound, with_literals
-from ..binding.resolve import Env, argument_reader
+from ..binding.references.replace_leaves import bound_leaves, values_at_bound, with_literals
+from ..binding.references.resolve import Env, argument_reader
 from ..model.records import Body, StepRecord
 from .candidate_set import CandidateSet
 from .ready_trajectory import Candidate, ReadyTrajectory
 from .trust import trust_level
 
 if TYPE_CHECKING:
-    from ..binding.infer import Leaf
+    from ..binding.inference.infer import Leaf
     from .flows import Flow
 
 
@@ -112,7 +112,7 @@ def _sent(record: StepRecord, at: int, env: Env) -> list[bytes]:
 
     Its sources must still have them, since guards are looked for there.
     """
-    from ..binding.sources import agreed
+    from ..binding.references.sources import agreed
 
     reads = [get for _, expr in record.arguments for get in bound_leaves(expr)]
     values = [codec.canonical(agreed(get, env.results, argument_reader(env), env.params)) for get in reads]

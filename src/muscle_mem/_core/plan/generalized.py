@@ -15,12 +15,12 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.elements import ECHO_KINDS
-from ..binding.flow_leaf import Leaf
-from ..binding.pieces import literal_pieces
-from ..binding.replace_leaves import replace_leaves
-from ..binding.skeletons import argument_shapes, skeleton
-from ..binding.sources import kind_of
+from ..binding.inference.leaf import Leaf
+from ..binding.outputs.elements import ECHO_KINDS
+from ..binding.references.replace_leaves import replace_leaves
+from ..binding.references.skeletons import argument_shapes, skeleton
+from ..binding.references.sources import kind_of
+from ..binding.texts.pieces import literal_pieces
 from ..model import flow as terms
 from ..model.flow import Get, Source
 from ..model.learned import Evidence

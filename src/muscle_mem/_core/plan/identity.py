@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from .. import codec
-from ..binding.suspicion_kinds import witness_identity
+from ..binding.suspicions.kinds import witness_identity
 from ..model.records import Row
 from .recorded_answers import answers_identity
 

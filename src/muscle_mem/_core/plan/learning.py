@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from .. import codec
-from ..binding.pieces import literal_pieces
+from ..binding.texts.pieces import literal_pieces
 from ..model.learned import NO_EVIDENCE, Evidence
 from ..model.records import Body, Row
 from .general_trajectory import GeneralTrajectory, Settings
@@ -18,7 +18,7 @@ from .ready_trajectory import ReadyTrajectory
 from .trust import trust_level
 
 if TYPE_CHECKING:
-    from ..binding.flow_leaf import Leaf
+    from ..binding.inference.leaf import Leaf
     from .flows import Flow
     from .for_each import Fold
     from .optional_steps import OptionalStep
@@ -253,7 +253,7 @@ def skeleton_digest(body: Body) -> bytes:
 
     Trajectories with the same one may be parents of one generalized trajectory.
     """
-    from ..binding.infer import skeleton
+    from ..binding.inference.infer import skeleton
 
     shape: list[Hashable] = [body.params, body.kinds, *map(skeleton, body.steps)]
     return codec.digest(msgspec.msgpack.encode(shape))[:16]

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.flow_leaf import Leaf
-from ..binding.flow_levels import level, missing
-from ..binding.infer import NO_OUTPUT, Parent, infer
+from ..binding.inference.infer import NO_OUTPUT, Parent, infer
+from ..binding.inference.leaf import Leaf
+from ..binding.inference.levels import level, missing
 from ..model import flow as terms
 from ..model.flow import Source, may_act
 from ..model.learned import CONFIRMED, REJECTED, Evidence

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..binding.for_each import list_at
+from ..binding.references.for_each import list_at
 from ..model.flow import OUTPUT, Element, Get, Name
 from ..model.records import Node
 from .places import MANY_WORDS, Names, Place, Unseen

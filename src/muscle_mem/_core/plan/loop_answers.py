@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..binding.answers import DATA, EMPTY, FILLED, TEXT, WORD, read
-from ..binding.failures import failure_marks
-from ..binding.field_names import says_state
-from ..binding.lined_up import BODY, FIXED, Form, Slot, Walk
-from ..binding.recorded_runs import NO_OUTPUT
+from ..binding.outputs.answers import DATA, EMPTY, FILLED, TEXT, WORD, read
+from ..binding.outputs.failures import failure_marks
+from ..binding.references.lined_up import BODY, FIXED, Form, Slot, Walk
+from ..binding.references.recorded_runs import NO_OUTPUT
+from ..binding.texts.field_names import says_state
 from ..model.flow import Element, Name
 from .answers import Looks, samples_of
 from .places import MANY_WORDS, Names, Place, Unseen

@@ -6,10 +6,10 @@ from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import codec
-from ..binding.for_each import Item
-from ..binding.replace_leaves import bound_leaves, values_at_bound, with_literals
-from ..binding.resolve import Env, argument_reader
-from ..binding.sources import agreed, read
+from ..binding.references.for_each import Item
+from ..binding.references.replace_leaves import bound_leaves, values_at_bound, with_literals
+from ..binding.references.resolve import Env, argument_reader
+from ..binding.references.sources import agreed, read
 from ..model.records import Body, Row, StepRecord
 from .general_trajectory import GeneralTrajectory
 from .ready_trajectory import Candidate, ReadyTrajectory

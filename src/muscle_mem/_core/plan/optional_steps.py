@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import codec
-from ..binding.pieces import literal_pieces
-from ..binding.skeletons import skeleton
+from ..binding.references.skeletons import skeleton
+from ..binding.texts.pieces import literal_pieces
 from ..model.records import Body, Row, StepRecord
 from .flows import VARIES, ShownOptional
 from .general_trajectory import GeneralTrajectory

@@ -15,7 +15,7 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.output_figures import by_output
+from ..binding.outputs.figure_digest import by_output
 from ..model.blobs import decode_message
 from ..model.records import FORM, Body, Expr, Node, Ref, Row, StepRecord, Suspicion
 

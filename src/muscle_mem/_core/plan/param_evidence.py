@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..binding.suspicion_kinds import CONVERTED, JOINED, PARAM, PART, SAME
+from ..binding.suspicions.kinds import CONVERTED, JOINED, PARAM, PART, SAME
 from ..model.records import Row, Suspicion
 
 _BINDABLE = (SAME, CONVERTED, JOINED)

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from ..binding.answer_rows import rows_of
-from ..binding.answers import DATA, EMPTY, FALSE, FALSY, FILLED, NONE, TEXT, TRUE, WORD, Reading, read
-from ..binding.field_names import YES_AND_NO, says_state
+from ..binding.outputs.answer_rows import rows_of
+from ..binding.outputs.answers import DATA, EMPTY, FALSE, FALSY, FILLED, NONE, TEXT, TRUE, WORD, Reading, read
+from ..binding.texts.field_names import YES_AND_NO, says_state
 
 MANY_WORDS = 5
 """The number of distinct words at one place from which on words there are data."""

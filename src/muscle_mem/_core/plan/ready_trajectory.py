@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..binding.masking import Places, places_of
-from ..binding.resolve import params_as_words, params_in_texts, parts_in, references_in, secrets_used
+from ..binding.references.masking import Places, places_of
+from ..binding.references.resolve import params_as_words, params_in_texts, parts_in, references_in, secrets_used
 from ..model.records import Body, Expr, Lit, Part, Row, StepRecord
 from ..tools.tool import Tool
 from .answers import prepare_looks

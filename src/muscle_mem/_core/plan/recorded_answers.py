@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import codec
-from ..binding.answer_skeletons import skeleton
-from ..binding.answers import block_texts
-from ..binding.elements import rows_of_columns
-from ..binding.paths import parsed_text
+from ..binding.outputs.answer_skeletons import skeleton
+from ..binding.outputs.answers import block_texts
+from ..binding.outputs.elements import rows_of_columns
+from ..binding.outputs.paths import parsed_text
 from ..model.records import Row
 from .places import COLUMNS, ROWS, Names
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import codec
-from ..binding.flow_leaf import Leaf
-from ..binding.source_text import source_text
-from ..binding.sources import read
+from ..binding.inference.leaf import Leaf
+from ..binding.references.source_text import source_text
+from ..binding.references.sources import read
 from ..codec.mappings import is_mapping_kind
 from ..model.flow import PARAM, Source, may_act
 from ..model.learned import REJECTED, Evidence

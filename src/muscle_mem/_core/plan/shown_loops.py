@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from ..binding.lined_up import BODY, FIXED, Slot
-from ..binding.resolve import expression_text
-from ..binding.source_text import source_text
+from ..binding.references.lined_up import BODY, FIXED, Slot
+from ..binding.references.resolve import expression_text
+from ..binding.references.source_text import source_text
 from ..model.flow import OUTPUT, Get, Source
 from ..model.records import Node, Ref, StepRecord
 from .flows import ShownLoop

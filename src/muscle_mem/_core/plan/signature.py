@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import codec
-from ..binding.resolve import Constant, Resolver, make_resolver
+from ..binding.references.resolve import Constant, Resolver, make_resolver
 from ..model.records import Ign, Lit, StepRecord
 from ..tools.capture_arguments import hides_own_signature
 from ..tools.tool import Tool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..binding.answers import WORD, read
+from ..binding.outputs.answers import WORD, read
 from .places import Names
 
 SMALL = 20

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import codec
-from ..binding.masking import is_masked, unpack_mask
+from ..binding.references.masking import is_masked, unpack_mask
 from ..model.records import Chance, Expr, Row
 
 Place = tuple[int, bool, bytes]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
-from ..binding.resolve import EMPTY_ENV, Constant, Env, contexts_in
+from ..binding.references.resolve import EMPTY_ENV, Constant, Env, contexts_in
 from ..model.reason import Reason
 from ..model.records import Expr, Guard, Lit, StepRecord
 from ..tools.check import Check

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..binding.flow_leaf import Leaf
+from ..binding.inference.leaf import Leaf
 from ..model.flow import ARGUMENT, OUTPUT
 from ..model.learned import NO_EVIDENCE, Evidence
 from .flows import VARIES, Flow, ShownFlow, ShownOptional
@@ -80,7 +80,7 @@ def stored_optional(
 
     `flows` are those of its arguments, which a replay reads from their sources.
     """
-    from ..binding.resolve import references_in
+    from ..binding.references.resolve import references_in
     from .optional_steps import lacked_steps, stored_recording
 
     records = own.body.steps

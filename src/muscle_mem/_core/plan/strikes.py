@@ -15,9 +15,9 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.elements import COLUMN, ECHO_KINDS, JOINED, TIED
-from ..binding.guard_check import stale_value
-from ..binding.ties import KNOWN, joined_rows
+from ..binding.guards.check import stale_value
+from ..binding.outputs.elements import COLUMN, ECHO_KINDS, JOINED, TIED
+from ..binding.outputs.ties import KNOWN, joined_rows
 from ..model.records import Guard
 from .ready_trajectory import ReadyTrajectory
 

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import codec
-from ..binding.echoes import EQUAL, FIGURE, PART, SPELLED, relation
-from ..binding.elements import ECHO
-from ..binding.params import Params, literal_leaves, params_used_in, to_expression
-from ..binding.pieces import literal_pieces
-from ..binding.suspicion import witness
-from ..binding.task_templates import NUMBERS, Template
+from ..binding.guards.echoes import EQUAL, FIGURE, PART, SPELLED, relation
+from ..binding.outputs.elements import ECHO
+from ..binding.params.search import Params, literal_leaves, params_used_in, to_expression
+from ..binding.suspicions.literals import witness
+from ..binding.tasks.templates import NUMBERS, Template
+from ..binding.texts.pieces import literal_pieces
 from ..model.records import Body, Expr, Guard, Lit, Node, Row, Sec, StepRecord, Suspicion, Tpl, Witness
 from ..redaction.traces import decimal_text
 from .generalized import common_guards

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..binding.lined_up import BODY, FIXED, Form, Slot, Walk
+from ..binding.references.lined_up import BODY, FIXED, Form, Slot, Walk
 from .loop_trajectory import Span
 
 

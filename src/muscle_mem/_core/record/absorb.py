@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
-from ..binding.failures import failure_of
-from ..binding.resolve import Env
+from ..binding.outputs.failures import failure_of
+from ..binding.references.resolve import Env
 from ..model.handover import Executed
 from ..run.deferred import Deferred
 from ..run.recorder import RecordedStep, Recorder

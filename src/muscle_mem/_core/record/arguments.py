@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..binding.freeze import find_unencodable, freeze, has_identity, references_in
+from ..binding.tasks.freeze import find_unencodable, freeze, has_identity, references_in
 from ..codec.walk import SCALARS
 from ..model.reason import Reason
 from ..model.records import Ign, Sec

@@ -7,10 +7,10 @@ from typing import Any
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.infer import NO_OUTPUT
-from ..binding.pieces import literal_pieces
-from ..binding.replace_leaves import bound_leaves, with_literals
-from ..binding.sources import agreed, read
+from ..binding.inference.infer import NO_OUTPUT
+from ..binding.references.replace_leaves import bound_leaves, with_literals
+from ..binding.references.sources import agreed, read
+from ..binding.texts.pieces import literal_pieces
 from ..model.flow import Source
 from ..model.learned import AGREED, STRUCK
 from ..model.records import StepRecord

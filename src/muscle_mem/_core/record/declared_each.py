@@ -7,9 +7,9 @@ from typing import Any
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.declared_flows import is_tool_of
-from ..binding.for_each import declared_elements
-from ..binding.freeze import Container, Encoded
+from ..binding.references.declared_flows import is_tool_of
+from ..binding.references.for_each import declared_elements
+from ..binding.tasks.freeze import Container, Encoded
 from ..model.declared_flow import DeclaredEach, DeclaredFlow
 from ..model.reason import Reason
 from ..model.records import Expr, Lit, Par

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import codec
-from ..binding.declared_flows import (
+from ..binding.outputs.paths import follow
+from ..binding.references.declared_flows import (
     FlowError,
     Found,
     declared_sources,
@@ -17,8 +18,7 @@ from ..binding.declared_flows import (
     path_items,
     value_for,
 )
-from ..binding.freeze import Container, Encoded
-from ..binding.paths import follow
+from ..binding.tasks.freeze import Container, Encoded
 from ..model.declared_flow import DeclaredFlow
 from ..model.reason import Reason
 from ..model.records import Expr, Par, Ref, StepRecord

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .. import codec
-from ..binding.masking import literal_values
-from ..binding.output_index import leaf_values
-from ..binding.pieces import Piece, literal_pieces
-from ..binding.resolve import secrets_used
-from ..binding.suspicion import random_parts
+from ..binding.outputs.index import leaf_values
+from ..binding.references.masking import literal_values
+from ..binding.references.resolve import secrets_used
+from ..binding.suspicions.literals import random_parts
+from ..binding.texts.pieces import Piece, literal_pieces
 from ..codec.walk import stored_leaves, visible_leaves
 from ..model.reason import Reason
 from ..model.records import StepRecord

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..binding.derived import Knowledge, derived_suspicions
-from ..binding.elements import ECHO_KINDS
-from ..binding.id_shapes import has_id_shape
-from ..binding.output_index import OutputIndex
-from ..binding.params import Params
-from ..binding.pieces import expression_pieces, literal_pieces
-from ..binding.resolve import references_in
-from ..binding.suspicion import (
+from ..binding.outputs.elements import ECHO_KINDS
+from ..binding.outputs.index import OutputIndex
+from ..binding.params.search import Params
+from ..binding.references.resolve import references_in
+from ..binding.suspicions.derived import Knowledge, derived_suspicions
+from ..binding.suspicions.id_shapes import has_id_shape
+from ..binding.suspicions.kinds import local_day
+from ..binding.suspicions.literals import (
     StepFacts,
     Surroundings,
     guarded_values,
@@ -20,8 +20,8 @@ from ..binding.suspicion import (
     is_guarded,
     witness,
 )
-from ..binding.suspicion_kinds import local_day
-from ..binding.task_key import masked_task, masked_text
+from ..binding.tasks.key import masked_task, masked_text
+from ..binding.texts.pieces import expression_pieces, literal_pieces
 from ..codec.walk import LazyLeaves
 from ..model.records import Ctx, Lit, Par, StepRecord, Suspicion, Witness
 from ..run.recorder import RecordedStep

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..binding.failures import NOTHING_DONE, failure_of
+from ..binding.outputs.failures import NOTHING_DONE, failure_of
 from ..model.reason import Reason
 from ..model.text import long_repr
 from ..run.recorder import Problem, RecordedStep

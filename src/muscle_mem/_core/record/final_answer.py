@@ -7,11 +7,11 @@ from typing import Any
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.output_index import OutputIndex
-from ..binding.params import to_expression
-from ..binding.suspicion import answer_suspicions
-from ..binding.suspicion_kinds import RANDOM
-from ..binding.task_key import result_digest
+from ..binding.outputs.index import OutputIndex
+from ..binding.params.search import to_expression
+from ..binding.suspicions.kinds import RANDOM
+from ..binding.suspicions.literals import answer_suspicions
+from ..binding.tasks.key import result_digest
 from ..model.records import FinalAnswer
 from ..run.recorder import MAX_OUTPUT_BYTES, MAX_OUTPUT_NODES, RecordedStep
 from ..run.run import Run

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...errors import NotStorableError, TooLargeError
-from ..binding.provenance import approval_message, findings, warning_message
+from ..binding.guards.provenance import approval_message, findings, warning_message
 from ..model.outcome import Outcome
 from ..model.reason import Reason
 from ..model.text import long_repr

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import codec
-from ..binding.masking import (
+from ..binding.params.search import Params, params_used_in
+from ..binding.references.masking import (
     MaskedLeaf,
     Places,
     SnapshotParams,
@@ -19,7 +20,6 @@ from ..binding.masking import (
     places_of,
     unpack_mask,
 )
-from ..binding.params import Params, params_used_in
 from ..model.records import Chance, Row, StepRecord
 from ..plan.parallel import group_spans
 from ..plan.ready_trajectory import Candidate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..binding.failures import declared_failure
+from ..binding.outputs.failures import declared_failure
 from ..model.handover import Handover
 from ..model.reason import Reason
 from ..model.records import StepRecord

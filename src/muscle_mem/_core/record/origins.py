@@ -6,14 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import codec
-from ..binding.field_names import is_id_name
-from ..binding.figure_places import kind_of, spans_of
-from ..binding.given import Given
-from ..binding.guard_sources import GuardSources
-from ..binding.id_shapes import has_id_shape
-from ..binding.leaf_texts import bytes_of, text_of
-from ..binding.output_index import OutputIndex
-from ..binding.provenance import (
+from ..binding.guards.given import Given
+from ..binding.guards.provenance import (
     COMPOSED,
     CONSTANT,
     DECLARED,
@@ -31,7 +25,13 @@ from ..binding.provenance import (
     untrusted_steps,
     with_trust,
 )
-from ..binding.tokens import contains_token
+from ..binding.guards.sources import GuardSources
+from ..binding.outputs.index import OutputIndex
+from ..binding.suspicions.id_shapes import has_id_shape
+from ..binding.texts.field_names import is_id_name
+from ..binding.texts.figure_places import kind_of, spans_of
+from ..binding.texts.leaf_texts import bytes_of, text_of
+from ..binding.texts.tokens import contains_token
 from ..model.records import Guard, StepRecord
 from ..run.recorder import RecordedStep, Recorder
 from ..tools.tool import Tool, defaults_of

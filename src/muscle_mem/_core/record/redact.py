@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from .. import codec
-from ..binding.freeze import Container, Encoded, Unencodable, display_value, find_unencodable
-from ..binding.masking import literal_values
-from ..binding.params import literal_leaves
+from ..binding.params.search import literal_leaves
+from ..binding.references.masking import literal_values
+from ..binding.tasks.freeze import Container, Encoded, Unencodable, display_value, find_unencodable
 from ..codec.walk import SCALARS, visible_leaves
 from ..model.reason import Reason
 from ..model.records import Expr, Sec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..binding.freeze import find_unencodable
+from ..binding.tasks.freeze import find_unencodable
 from ..model.records import Expr
 from ..run.recorder import RecordedStep, Recorder
 from .seal import step_record

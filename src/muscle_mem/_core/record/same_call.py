@@ -6,7 +6,7 @@ from typing import Any
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.resolve import Env
+from ..binding.references.resolve import Env
 from ..model.secret import as_secret
 from ..plan.step import PlanStep
 from ..redaction.secret_leaves import secrets_in

@@ -12,15 +12,15 @@ import msgspec
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.answer_skeletons import skeleton
-from ..binding.freeze import frozen_to_expression
-from ..binding.guards import GuardFacts, ended_before, infer_guards
-from ..binding.output_index import OutputIndex, indexed
-from ..binding.param_echoes import infer_echoes
-from ..binding.param_suspicion import params_in_name, params_with_keys_in
-from ..binding.params import NO_PARAMS, Params, params_used_in
-from ..binding.resolve import secrets_used
-from ..binding.whole_outputs import Explained
+from ..binding.guards.literals import GuardFacts, ended_before, infer_guards
+from ..binding.guards.param_echoes import infer_echoes
+from ..binding.guards.whole_outputs import Explained
+from ..binding.outputs.answer_skeletons import skeleton
+from ..binding.outputs.index import OutputIndex, indexed
+from ..binding.params.search import NO_PARAMS, Params, params_used_in
+from ..binding.references.resolve import secrets_used
+from ..binding.suspicions.params import params_in_name, params_with_keys_in
+from ..binding.tasks.freeze import frozen_to_expression
 from ..codec.walk import LazyLeaves
 from ..model.records import FORM, Body, FinalAnswer, Leafwise, PartOf, Row, StepRecord, body_bytes
 from ..plan.identity import observation_id

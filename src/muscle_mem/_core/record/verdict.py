@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ..binding.freeze import display_value
+from ..binding.tasks.freeze import display_value
 from ..codec.copies import copy_for_onlooker
 from ..model.handover import Executed
 from ..model.outcome import TextRedactor

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..binding.answers import WORD, name_parts, read
-from ..binding.failures import NOTHING_DONE, failure_of
+from ..binding.outputs.answers import WORD, name_parts, read
+from ..binding.outputs.failures import NOTHING_DONE, failure_of
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
 from ..plan.answers import Looks, page_of, prepare_looks
@@ -194,7 +194,7 @@ def _texts_in(value: Any) -> Iterator[str]:
     if type(value) is str:
         yield value
     elif type(value) in (dict, list, tuple):
-        from ..binding.output_index import leaf_values  # Few replays look into a given container.
+        from ..binding.outputs.index import leaf_values  # Few replays look into a given container.
 
         for leaf in itertools.islice(leaf_values(value), MAX_GIVEN):
             if type(leaf) is str:

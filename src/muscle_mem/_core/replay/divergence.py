@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ..binding.declared_flows import argument_text
-from ..binding.resolve import expression_text
+from ..binding.references.declared_flows import argument_text
+from ..binding.references.resolve import expression_text
 from ..codec.copies import copy_containers
 from ..model.handover import Executed, Handover, Planned, undo_text
 from ..model.outcome import Divergence

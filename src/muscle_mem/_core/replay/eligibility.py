@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..binding.suspicion_kinds import local_day
+from ..binding.suspicions.kinds import local_day
 from ..model.handover import chat_name
 from ..model.reason import Reason
 from ..plan.candidate_set import CandidateSet, is_unrestricted

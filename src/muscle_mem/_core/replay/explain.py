@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from ..binding.declared_flows import argument_text
-from ..binding.provenance import provenance_text, untrusted_steps, with_trust
-from ..binding.resolve import bound_expression_text, expression_text
+from ..binding.guards.provenance import provenance_text, untrusted_steps, with_trust
+from ..binding.references.declared_flows import argument_text
+from ..binding.references.resolve import bound_expression_text, expression_text
 from ..model.handover import Planned
 from ..model.reason import Reason
 from ..model.records import StepRecord

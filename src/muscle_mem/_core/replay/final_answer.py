@@ -6,9 +6,9 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from .. import codec
-from ..binding.resolve import Env, make_resolver
-from ..binding.suspicion_kinds import local_day
-from ..binding.task_key import result_digest
+from ..binding.references.resolve import Env, make_resolver
+from ..binding.suspicions.kinds import local_day
+from ..binding.tasks.key import result_digest
 from ..model.outcome import Source
 from ..model.records import FORM, Expr, FinalAnswer, Row
 from ..model.text import long_repr

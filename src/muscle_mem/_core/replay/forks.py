@@ -87,7 +87,7 @@ def _stored_words(candidate: Candidate, position: int) -> Iterator[str]:
 
 def words_in(output: Any) -> Iterator[str]:
     """Yield the words of the texts in an output, without numbers."""
-    from ..binding.output_index import leaf_values  # Few recordings of a task begin alike and end differently.
+    from ..binding.outputs.index import leaf_values  # Few recordings of a task begin alike and end differently.
 
     for leaf in itertools.islice(leaf_values(output), MAX_LEAVES):
         if type(leaf) is str:

@@ -10,9 +10,17 @@ import msgspec
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.for_each import MAX_TIMES, Listed, chosen_elements, is_made_of, list_at, value_in, why_not_whole
-from ..binding.resolve import argument_reader
-from ..binding.sources import kind_of, read
+from ..binding.references.for_each import (
+    MAX_TIMES,
+    Listed,
+    chosen_elements,
+    is_made_of,
+    list_at,
+    value_in,
+    why_not_whole,
+)
+from ..binding.references.resolve import argument_reader
+from ..binding.references.sources import kind_of, read
 from ..model.flow import Get
 from ..model.reason import Reason
 from ..model.records import Ref

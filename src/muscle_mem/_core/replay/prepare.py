@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from ..binding.declared_flows import FlowError
-from ..binding.elements import ECHO_KINDS
-from ..binding.guard_check import guard_value, stale_value, value_at
-from ..binding.output_figures import figures_digest, fits_figures
-from ..binding.resolve import references_in
+from ..binding.guards.check import guard_value, stale_value, value_at
+from ..binding.outputs.elements import ECHO_KINDS
+from ..binding.outputs.figure_digest import figures_digest, fits_figures
+from ..binding.references.declared_flows import FlowError
+from ..binding.references.resolve import references_in
 from ..model.flow import Unclear
 from ..model.reason import Reason
 from ..model.records import Guard
@@ -193,7 +193,7 @@ def _has_traits(run: Run, pair: tuple[int, bytes], before: tuple[int, bytes] | N
     digests = run.progress.figures[0] if run.progress.figures is not None else {}
     if before is not None and before[0] == source and digests.get(source) == before[1]:
         return True
-    from ..binding.output_traits import has_traits, traits_digest  # Loaded with the first recordings that differ.
+    from ..binding.outputs.traits import has_traits, traits_digest  # Loaded with the first recordings that differ.
 
     if ~source not in digests:
         digests[~source] = traits_digest(run.progress.results[source], run.policy.wall_clock())
@@ -202,7 +202,7 @@ def _has_traits(run: Run, pair: tuple[int, bytes], before: tuple[int, bytes] | N
 
 def _unclear(run: Run, step: PlanStep, position: int, error: Unclear) -> Refusal:
     """Return the refusal of a step whose sources do not agree in this run (L5)."""
-    from ..binding.source_text import source_text
+    from ..binding.references.source_text import source_text
 
     tools = [planned.tool.name for planned, _, _ in run.progress.calls]
     votes = "; ".join(f"{source_text(source, tools)} is {value}" for source, value in error.votes)

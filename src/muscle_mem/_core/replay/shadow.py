@@ -10,8 +10,8 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from .. import codec
-from ..binding.freeze import display_value
-from ..binding.masking import is_masked
+from ..binding.references.masking import is_masked
+from ..binding.tasks.freeze import display_value
 from ..model.outcome import Shadow
 from ..plan.answers import prepare_looks
 from ..plan.general_trajectory import GeneralTrajectory

@@ -9,7 +9,7 @@ import msgspec
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.replace_leaves import bound_leaves
+from ..binding.references.replace_leaves import bound_leaves
 from ..model.flow import Unclear
 from ..model.reason import Reason
 from ..plan.flows import ACTS

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from .. import codec
-from ..binding.masking import SnapshotParams, bind, masked_leaves, with_literals
-from ..binding.suspicion_kinds import trace_digest
+from ..binding.references.masking import SnapshotParams, bind, masked_leaves, with_literals
+from ..binding.suspicions.kinds import trace_digest
 from ..model.text import long_repr
 from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..plan.snapshots import MaskedSnapshot, decode_snapshot, load_snapshot

@@ -10,10 +10,10 @@ import msgspec
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.answer_skeletons import skeleton
-from ..binding.freeze import KnownObjects
-from ..binding.params import Params
-from ..binding.paths import plain_copy
+from ..binding.outputs.answer_skeletons import skeleton
+from ..binding.outputs.paths import plain_copy
+from ..binding.params.search import Params
+from ..binding.tasks.freeze import KnownObjects
 from ..model.reason import Reason
 from ..model.records import Body, Chance, Ctx, Par, Ref, Row, StepRecord
 from ..model.secret import Secret

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from ..binding.freeze import known_objects_of
-from ..binding.params import Params
-from ..binding.resolve import Env
+from ..binding.params.search import Params
+from ..binding.references.resolve import Env
+from ..binding.tasks.freeze import known_objects_of
 from ..codec import digest
 from ..codec.copies import Trace, trace
 from ..model.handover import Handover
